@@ -1,0 +1,49 @@
+package config
+
+import "time"
+
+// Default returns the settings of an empty file. It has no keys and no
+// trunks, so it is not enough to run with.
+func Default() Config {
+	return Config{
+		DataDir: "./data",
+		SFU: SFU{
+			Listen:         "127.0.0.1:8080",
+			PublicURL:      "http://localhost:8080",
+			Media:          Media{UDPPort: 7882, TCPPort: 7882},
+			BridgeURL:      "http://127.0.0.1:8090",
+			LegListen:      "127.0.0.1:0",
+			EmptyRoomGrace: 15 * time.Second,
+		},
+		Bridge: Bridge{
+			Listen:    "127.0.0.1:8090",
+			SFUURL:    "http://127.0.0.1:8080",
+			LegListen: "127.0.0.1:0",
+			SIP:       SIP{UDP: "0.0.0.0:5060"},
+			RTP:       RTP{Ports: "10000-19999", MinPort: 10000, MaxPort: 19999},
+		},
+		Fraud: Fraud{
+			BlockTypes:  []string{"premium_rate", "shared_cost", "personal", "uan", "satellite"},
+			PerDay:      PerDay{Total: 200, IP: 10, Room: 5, Number: 5},
+			PerMinute:   PerMinute{IP: 3},
+			Concurrent:  Concurrent{Total: 20, IP: 2},
+			MaxRing:     60 * time.Second,
+			MaxDuration: 2 * time.Hour,
+			TimeZone:    "UTC",
+		},
+	}
+}
+
+// defaultTrunk is what a trunk is that says no more than its id and host.
+func defaultTrunk() Trunk {
+	return Trunk{
+		Priority:   10,
+		Enabled:    true,
+		Transport:  "udp",
+		Prefixes:   []string{"+"},
+		DialFormat: "e164",
+		Codecs:     []string{"PCMA", "PCMU", "G722"},
+		SRTP:       "off",
+		MaxCalls:   10,
+	}
+}

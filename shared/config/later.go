@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// refuseLater refuses what the software does not do yet. Every key of the
+// settings is known from the start, so that no key ever changes from unknown
+// to known or is read and not obeyed; a key leaves this file with its feature.
+func refuseLater(d *decoder, c *Config) {
+	later := func(key string, set bool) {
+		if set {
+			d.fail(key, "not supported yet")
+		}
+	}
+	later("sfu.api_keys", len(c.SFU.APIKeys) > 0)
+	later("bridge.sip.tls", c.Bridge.SIP.TLS != "")
+	later("bridge.sip.tls_cert", c.Bridge.SIP.TLSCert != "")
+	later("bridge.sip.tls_key", c.Bridge.SIP.TLSKey != "")
+	for i, t := range c.Trunks {
+		at := fmt.Sprintf("trunks[%d]", i)
+		later(at+".register", t.Register)
+		later(at+".transport", t.Transport == "tls")
+		later(at+".dial_format", t.DialFormat == "national")
+		later(at+".srtp", t.SRTP == "optional" || t.SRTP == "required")
+		later(at+".allowed_sources", len(t.AllowedSources) > 0)
+		// G722 may stand in the list; alone it would leave nothing to offer.
+		later(at+".codecs", len(t.Codecs) == 1 && t.Codecs[0] == "G722")
+	}
+	later("extensions", len(c.Extensions) > 0)
+	later("numbers", len(c.Numbers) > 0)
+
+	f, standard := c.Fraud, Default().Fraud
+	later("fraud.block", len(f.Block) > 0)
+	later("fraud.block_types", !slices.Equal(f.BlockTypes, standard.BlockTypes))
+	for _, caps := range []struct {
+		key       string
+		got, want any
+	}{
+		{"fraud.per_day", f.PerDay, standard.PerDay},
+		{"fraud.per_minute", f.PerMinute, standard.PerMinute},
+		{"fraud.concurrent", f.Concurrent, standard.Concurrent},
+	} {
+		got, want := reflect.ValueOf(caps.got), reflect.ValueOf(caps.want)
+		for i := range got.NumField() {
+			later(caps.key+"."+got.Type().Field(i).Tag.Get("yaml"), !got.Field(i).Equal(want.Field(i)))
+		}
+	}
+	// A day begins only for the daily caps.
+	later("fraud.time_zone", f.TimeZone != standard.TimeZone)
+	later("links.secret", c.Links.Secret != "")
+	later("links.require_signed", c.Links.RequireSigned)
+}
