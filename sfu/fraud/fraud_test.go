@@ -1,0 +1,70 @@
+package fraud
+
+import (
+	"testing"
+
+	"dialroom/shared/number"
+)
+
+func TestVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		settings Settings
+		number   string
+		want     Verdict
+	}{
+		{"nothing is allowed by default", Settings{}, "+4930123456", Verdict{Refusal: NotAllowed}},
+		{"a trunk that carries everything allows no number", Settings{Carried: []string{"+", ""}}, "+4930123456", Verdict{Refusal: NotAllowed}},
+		{"a prefix allows what it begins", Settings{Allow: []string{"+49"}}, "+4930123456", Verdict{Rule: "+49"}},
+		{"a prefix allows nothing else", Settings{Allow: []string{"+49"}}, "+4830123456", Verdict{Refusal: NotAllowed}},
+		{"the whole number is a prefix", Settings{Allow: []string{"+4930123456"}}, "+4930123456", Verdict{Rule: "+4930123456"}},
+		{"a prefix longer than the number", Settings{Allow: []string{"+49301234567"}}, "+4930123456", Verdict{Refusal: NotAllowed}},
+		{"plus is every E.164 number", Settings{Allow: []string{"+"}}, "+99999123456", Verdict{Rule: "+"}},
+		{"plus is no extension", Settings{Allow: []string{"+"}}, "610", Verdict{Refusal: NotAllowed}},
+		{"the longest prefix is named", Settings{Allow: []string{"+", "+4930", "+49"}}, "+4930123456", Verdict{Rule: "+4930"}},
+		{"no extension without a trunk that carries it", Settings{Carried: []string{"+"}}, "610", Verdict{Refusal: NotAllowed}},
+		{"an extension on a trunk for all of them", Settings{Carried: []string{"+", ""}}, "610", Verdict{}},
+		{"an extension on a trunk for its prefix", Settings{Carried: []string{"6"}}, "610", Verdict{Rule: "6"}},
+		{"an extension beside a trunk's prefix", Settings{Carried: []string{"7"}}, "610", Verdict{Refusal: NotAllowed}},
+		{"digits in the allow list are extensions", Settings{Allow: []string{"61"}}, "610", Verdict{Rule: "61"}},
+		{"digits in the allow list are no country code", Settings{Allow: []string{"49"}}, "+4930123456", Verdict{Refusal: NotAllowed}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rules, err := New(c.settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := number.Parse(c.number, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := rules.Judge(n); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestNoNumberIsNotAllowed(t *testing.T) {
+	rules, err := New(Settings{Allow: []string{"+"}, Carried: []string{""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := rules.Judge(number.Number{}); v.Allowed() {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestWhatIsNoPrefixIsAnError(t *testing.T) {
+	for _, s := range []Settings{
+		{Allow: []string{""}},
+		{Allow: []string{"+49", "49 30"}},
+		{Allow: []string{"*"}},
+		{Allow: []string{"++49"}},
+		{Carried: []string{"+49x"}},
+	} {
+		if _, err := New(s); err == nil {
+			t.Errorf("New(%+v) has no error", s)
+		}
+	}
+}
