@@ -1,0 +1,323 @@
+package ledger
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// childEnv makes the test binary the process that TestAKilledProcess… kills.
+const childEnv = "DIALROOM_LEDGER_CHILD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		reserveForever(path)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func reservation(id string) Reservation {
+	return Reservation{ID: id, At: noon, Room: "sales", Number: "+4930123456", Trunk: "tr_1",
+		Asker: Asker{Kind: "page", IP: netip.MustParseAddr("::ffff:192.0.2.7"), Participant: "p_1"}}
+}
+
+func openTest(t *testing.T, path string) *Ledger {
+	t.Helper()
+	l, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// rows reads the file as an operator would, past the package.
+func rows(t *testing.T, path, query string, args ...any) []string {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r, err := db.Query(query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var out []string
+	for r.Next() {
+		var s string
+		if err := r.Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+const allOfACall = `SELECT concat_ws('|', id, reserved_at, asker, key, ip, participant, room, number, trunk, used_trunk, ifnull(answered_at, '-'), ifnull(ended_at, '-'), ending, code) FROM calls ORDER BY id`
+
+func TestACallIsReservedAndSettledOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "made here", "ledger?.db")
+	l, ctx := openTest(t, path), t.Context()
+	if err := l.Reserve(ctx, reservation("c_1")); err != nil {
+		t.Fatal(err)
+	}
+	reader := strings.ReplaceAll("file:"+path, "?", "%3f")
+	want := fmt.Sprintf("c_1|%d|page||192.0.2.7|p_1|sales|+4930123456|tr_1||-|-||0", noon.UnixMilli())
+	if got := rows(t, reader, allOfACall); len(got) != 1 || got[0] != want {
+		t.Errorf("reserved: got %q, want %q", got, want)
+	}
+	if err := l.Reserve(ctx, reservation("c_1")); err == nil {
+		t.Error("a second reservation of one id has no error")
+	}
+	if err := l.Settle(ctx, "c_1", Record{Trunk: "tr_2", Answered: noon.Add(time.Second), Ended: noon.Add(time.Minute), Ending: "hangup-phone", Code: 200}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Settle(ctx, "c_1", Record{Ended: noon, Ending: "busy"}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("second settlement: %v", err)
+	}
+	if err := l.Settle(ctx, "c_2", Record{Ended: noon}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("settlement without a reservation: %v", err)
+	}
+	want = fmt.Sprintf("c_1|%d|page||192.0.2.7|p_1|sales|+4930123456|tr_1|tr_2|%d|%d|hangup-phone|200",
+		noon.UnixMilli(), noon.UnixMilli()+1000, noon.UnixMilli()+60000)
+	if got := rows(t, reader, allOfACall); len(got) != 1 || got[0] != want {
+		t.Errorf("settled: got %q, want %q", got, want)
+	}
+}
+
+func TestARefusalIsKeptAndOldOnesGo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, ctx := openTest(t, path), t.Context()
+	r := Refusal{At: noon, Asker: Asker{Kind: "script", Key: "crm"}, Room: "sales", Number: "+4930123456", Reason: "not-allowed"}
+	if err := l.Refused(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.relaxed.Exec(`UPDATE sqlite_sequence SET seq = ?`, maxRefusals); err != nil {
+		t.Fatal(err)
+	}
+	r.Reason = "bad-number"
+	if err := l.Refused(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	got := rows(t, path, `SELECT concat_ws('|', at, asker, key, ip, room, number, trunk, reason) FROM refusals`)
+	want := fmt.Sprintf("%d|script|crm||sales|+4930123456||bad-number", noon.UnixMilli())
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestReservationsAreSyncedToDisk(t *testing.T) {
+	l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
+	for name, want := range map[string]string{"synchronous": "2", "journal_mode": "wal"} { // 2 is FULL
+		var got string
+		if err := l.durable.QueryRow("PRAGMA " + name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s = %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestTwoHundredAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l := openTest(t, path)
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			id := fmt.Sprint("c_", i)
+			if err := l.Reserve(t.Context(), reservation(id)); err != nil {
+				t.Error(err)
+			}
+			if err := l.Settle(t.Context(), id, Record{Ended: noon, Ending: "busy"}); err != nil {
+				t.Error(err)
+			}
+			if err := l.Refused(t.Context(), Refusal{At: noon}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := rows(t, path, `SELECT count(*) FROM calls WHERE ending = 'busy'`); got[0] != "200" {
+		t.Errorf("%s calls", got[0])
+	}
+}
+
+func TestNothingIsReservedWithoutASoundDisk(t *testing.T) {
+	ctx := t.Context()
+	t.Run("a full disk", func(t *testing.T) {
+		l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
+		if err := l.Writable(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.durable.Exec(`PRAGMA max_page_count = 1`); err != nil { // SQLITE_FULL as soon as a page is needed
+			t.Fatal(err)
+		}
+		var err error
+		for i := 0; err == nil && i < 1000; i++ {
+			r := reservation(fmt.Sprint("c_", i))
+			r.Room = strings.Repeat("x", 4096)
+			err = l.Reserve(ctx, r)
+		}
+		if err == nil {
+			t.Error("a full disk takes reservations")
+		}
+	})
+	t.Run("a disk that became read-only", func(t *testing.T) {
+		l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
+		if _, err := l.durable.Exec(`PRAGMA query_only = 1`); err != nil {
+			t.Fatal(err)
+		}
+		if l.Writable(ctx) == nil || l.Reserve(ctx, reservation("c_1")) == nil {
+			t.Error("writes succeed")
+		}
+	})
+	t.Run("after Close", func(t *testing.T) {
+		l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if l.Writable(ctx) == nil || l.Reserve(ctx, reservation("c_1")) == nil {
+			t.Error("writes succeed")
+		}
+	})
+	t.Run("a deadline that passes in the queue", func(t *testing.T) {
+		l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
+		<-l.turn
+		defer func() { l.turn <- struct{}{} }()
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := l.Reserve(ctx, reservation("c_1")); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestAFileThatIsNotOursIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	t.Run("another process has it", func(t *testing.T) {
+		path := filepath.Join(dir, "shared.db")
+		openTest(t, path)
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "another process") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a newer version wrote it", func(t *testing.T) {
+		path := filepath.Join(dir, "newer.db")
+		l := openTest(t, path)
+		if _, err := l.durable.Exec(`PRAGMA user_version = 99`); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "version 99") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("it is no database", func(t *testing.T) {
+		path := filepath.Join(dir, "text.db")
+		if err := os.WriteFile(path, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("its folder cannot be made", func(t *testing.T) {
+		if _, err := Open(filepath.Join(dir, "text.db", "ledger.db")); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+// kill -9 at any moment: what Reserve said is there is there, and the next
+// process settles it.
+func TestAKilledProcessLosesNoReservation(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	said := map[string]bool{}
+	for round := range 4 {
+		cmd := exec.Command(exe)
+		cmd.Env = append(os.Environ(), childEnv+"="+path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; lines.Scan(); n++ {
+			said[lines.Text()] = true
+			if n == 7+13*round {
+				_ = cmd.Process.Kill()
+			}
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Fatal("the process ended by itself")
+		}
+	}
+	l := openTest(t, path)
+	if l.LeftOver() == 0 {
+		t.Error("the last process left nothing over")
+	}
+	have := map[string]bool{}
+	for _, id := range rows(t, path, `SELECT id FROM calls WHERE ending = ? AND ended_at > 0`, LeftOver) {
+		have[id] = true
+	}
+	for id := range said {
+		if !have[id] {
+			t.Errorf("reservation %s is gone or open", id)
+		}
+	}
+}
+
+func reserveForever(path string) {
+	l, err := Open(path)
+	for i := 0; err == nil; i++ {
+		id := fmt.Sprintf("c_%d_%d", os.Getpid(), i)
+		if err = l.Reserve(context.Background(), reservation(id)); err == nil {
+			fmt.Println(id)
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+func BenchmarkReserve(b *testing.B) {
+	l, err := Open(filepath.Join(b.TempDir(), "ledger.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	for i := 0; b.Loop(); i++ {
+		if err := l.Reserve(b.Context(), reservation(fmt.Sprint("c_", i))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
