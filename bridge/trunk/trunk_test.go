@@ -1,0 +1,170 @@
+package trunk
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+)
+
+func tr(id string, priority int, prefixes ...string) Trunk {
+	return Trunk{ID: id, Name: id, Priority: priority, Enabled: true, Prefixes: prefixes, DialFormat: E164, MaxCalls: 10}
+}
+
+func disabled(t Trunk) Trunk { t.Enabled = false; return t }
+
+func limit(t Trunk, n int) Trunk { t.MaxCalls = n; return t }
+
+func TestChoose(t *testing.T) {
+	tests := []struct {
+		name   string
+		trunks []Trunk
+		number string
+		pinned string
+		want   []string
+		err    error
+	}{
+		{"the lowest priority value comes first, whatever the order of the file",
+			[]Trunk{tr("b", 20, "+"), tr("a", 10, "+")}, "+4930123456", "", []string{"a", "b"}, nil},
+		{"a better priority beats a longer prefix",
+			[]Trunk{tr("world", 10, "+"), tr("germany", 20, "+49")}, "+4930123456", "", []string{"world", "germany"}, nil},
+		{"with equal priority the longer prefix comes first",
+			[]Trunk{tr("world", 10, "+"), tr("germany", 10, "+49")}, "+4930123456", "", []string{"germany", "world"}, nil},
+		{"with equal priority and prefix the file's order stays",
+			[]Trunk{tr("one", 10, "+"), tr("two", 10, "+")}, "+4930123456", "", []string{"one", "two"}, nil},
+		{"the longest of a trunk's own prefixes counts",
+			[]Trunk{tr("short", 10, "+49"), tr("both", 10, "+", "+4930")}, "+4930123456", "", []string{"both", "short"}, nil},
+		{"a trunk for other countries is left out",
+			[]Trunk{tr("us", 10, "+1"), tr("de", 20, "+49")}, "+4930123456", "", []string{"de"}, nil},
+		{"a plus prefix carries no extension",
+			[]Trunk{tr("world", 10, "+")}, "610", "", nil, ErrNotCarried},
+		{"the empty prefix carries extensions",
+			[]Trunk{tr("world", 10, "+"), tr("pbx", 20, "")}, "610", "", []string{"pbx"}, nil},
+		{"the empty prefix carries numbers too",
+			[]Trunk{tr("pbx", 20, "")}, "+4930123456", "", []string{"pbx"}, nil},
+		{"a digit prefix carries its extensions",
+			[]Trunk{tr("pbx", 20, "6")}, "610", "", []string{"pbx"}, nil},
+		{"a digit prefix carries no number with a plus",
+			[]Trunk{tr("pbx", 20, "4")}, "+4930123456", "", nil, ErrNotCarried},
+		{"a trunk that is switched off is left out",
+			[]Trunk{disabled(tr("a", 10, "+")), tr("b", 20, "+")}, "+4930123456", "", []string{"b"}, nil},
+		{"a trunk without prefixes carries nothing",
+			[]Trunk{tr("a", 10)}, "+4930123456", "", nil, ErrNotCarried},
+		{"no trunks carry nothing", nil, "+4930123456", "", nil, ErrNotCarried},
+		{"a pinned trunk is the only one, whatever its priority",
+			[]Trunk{tr("a", 10, "+"), tr("b", 20, "+")}, "+4930123456", "b", []string{"b"}, nil},
+		{"an unknown pinned trunk is never replaced by another",
+			[]Trunk{tr("a", 10, "+")}, "+4930123456", "x", nil, ErrUnknown},
+		{"a pinned trunk that is switched off is never replaced",
+			[]Trunk{tr("a", 10, "+"), disabled(tr("b", 20, "+"))}, "+4930123456", "b", nil, ErrDisabled},
+		{"a pinned trunk still has to carry the number",
+			[]Trunk{tr("a", 10, "+"), tr("us", 20, "+1")}, "+4930123456", "us", nil, ErrNotCarried},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			slots, err := NewTable(test.trunks).Choose(test.number, test.pinned)
+			if !errors.Is(err, test.err) {
+				t.Fatalf("error %v, want %v", err, test.err)
+			}
+			if err != nil {
+				return
+			}
+			var got []string
+			for slot := range slots {
+				got = append(got, slot.Trunk.ID)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestMaxCalls(t *testing.T) {
+	table := NewTable([]Trunk{limit(tr("small", 10, "+"), 1), limit(tr("big", 20, "+"), 2)})
+	var slots []*Slot
+	for _, want := range []string{"small", "big", "big"} {
+		slot, err := table.First("+4930123456", "")
+		if err != nil || slot.Trunk.ID != want {
+			t.Fatalf("got %+v, %v, want %s", slot, err, want)
+		}
+		slots = append(slots, slot)
+	}
+	if _, err := table.First("+4930123456", ""); !errors.Is(err, ErrFull) {
+		t.Fatalf("a fourth call got %v, want ErrFull", err)
+	}
+	if _, err := table.First("+4930123456", "small"); !errors.Is(err, ErrFull) {
+		t.Fatalf("a call pinned to the full trunk got %v, want ErrFull", err)
+	}
+	slots[0].Release()
+	slots[0].Release() // a second release gives nothing away
+	if slot, err := table.First("+4930123456", ""); err != nil || slot.Trunk.ID != "small" {
+		t.Fatalf("after a release: %+v, %v", slot, err)
+	}
+	if _, err := table.First("+4930123456", ""); !errors.Is(err, ErrFull) {
+		t.Fatalf("one release made room for two calls: %v", err)
+	}
+}
+
+func TestMaxCallsHoldsUnderManyDialsAtOnce(t *testing.T) {
+	table := NewTable([]Trunk{limit(tr("a", 10, "+"), 5)})
+	var wg sync.WaitGroup
+	got := make(chan *Slot, 200)
+	for range 200 {
+		wg.Go(func() {
+			if slot, err := table.First("+4930123456", ""); err == nil {
+				got <- slot
+			}
+		})
+	}
+	wg.Wait()
+	if len(got) != 5 {
+		t.Fatalf("%d of 200 dials got a slot, want 5", len(got))
+	}
+}
+
+func TestReloadKeepsTheCount(t *testing.T) {
+	table := NewTable([]Trunk{limit(tr("a", 10, "+"), 1)})
+	slot, err := table.First("+4930123456", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.Load([]Trunk{limit(tr("a", 10, "+"), 1), tr("b", 20, "+")})
+	if got := table.List(); len(got) != 2 || got[0].Calls != 1 || got[1].Calls != 0 {
+		t.Fatalf("list after reload: %+v", got)
+	}
+	if next, err := table.First("+4930123456", ""); err != nil || next.Trunk.ID != "b" {
+		t.Fatalf("after reload: %+v, %v", next, err)
+	}
+	slot.Release()
+	if got := table.List(); got[0].Calls != 0 {
+		t.Fatalf("a slot from before the reload was not given back: %+v", got)
+	}
+}
+
+func TestListTellsNoSecrets(t *testing.T) {
+	off := disabled(tr("b", 20, "+"))
+	on := tr("a", 10, "+")
+	on.Username, on.Password = "user", "secret"
+	got := NewTable([]Trunk{off, on}).List()
+	if len(got) != 2 || got[0].ID != "a" || got[0].State != "up" || got[1].State != "disabled" {
+		t.Fatalf("list: %+v", got)
+	}
+}
+
+func TestUser(t *testing.T) {
+	tests := []struct{ name, format, number, want string }{
+		{"e164 drops the plus", E164, "+4930123456", "4930123456"},
+		{"plus keeps it", Plus, "+4930123456", "+4930123456"},
+		{"an extension stays as it is", E164, "610", "610"},
+		{"an extension gets no plus", Plus, "610", "610"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			trunk := Trunk{DialFormat: test.format}
+			if got := trunk.User(test.number); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
