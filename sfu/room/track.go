@@ -1,6 +1,15 @@
 package room
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
+
+// epoch is where the process's clock of packets begins.
+var epoch = time.Now()
+
+// Now returns nanoseconds on the monotonic clock that Packet.At is read from.
+func Now() int64 { return int64(time.Since(epoch)) }
 
 // Kind says what a track carries; the names are those of the WebSocket protocol.
 type Kind string
@@ -50,11 +59,12 @@ type Packet struct {
 	Seq       uint16
 	Marker    bool
 	KeyFrame  bool // video: starts a frame that needs no earlier one
+	Restart   bool // a new stream of the same publisher: numbers do not follow the earlier ones
 	Codec     Codec
 	Level     uint8  // audio: -dBov, 0 loudest, Silent when unknown or silent
 	Timestamp uint32 // in the codec's clock
 	Payload   []byte // without padding
-	At        int64  // arrival, nanoseconds of one monotonic clock per process
+	At        int64  // arrival, by Now
 }
 
 // Sink takes packets of a track. WriteRTP is called from the packet path and must not block.
@@ -72,6 +82,10 @@ type Track struct {
 	// Publishers throttle it themselves.
 	RequestKeyFrame func()
 
+	// Cached copies a packet that was forwarded lately, its payload into
+	// buffer; nil for audio. It reports whether it still had the packet.
+	Cached func(seq uint16, buffer []byte, p *Packet) bool
+
 	sinks   atomic.Pointer[[]Sink]
 	level   atomic.Uint32
 	packets atomic.Uint64
@@ -83,6 +97,15 @@ func (t *Track) Forward(p *Packet) {
 	if s := t.sinks.Load(); s != nil {
 		for _, sink := range *s {
 			sink.WriteRTP(t, p)
+		}
+	}
+}
+
+// Sinks calls f with every sink.
+func (t *Track) Sinks(f func(Sink)) {
+	if s := t.sinks.Load(); s != nil {
+		for _, sink := range *s {
+			f(sink)
 		}
 	}
 }
