@@ -1,0 +1,271 @@
+package peer
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/rtp"
+	"github.com/pion/srtp/v3"
+
+	"dialroom/sfu/room"
+)
+
+const (
+	// feedbackInterval is how often congestion feedback is sent: what libwebrtc itself uses.
+	feedbackInterval = int64(100 * time.Millisecond)
+
+	// reportInterval is how often receiver reports are sent. RFC 3550 §6.2 asks for 5 s
+	// at least of the classic profile; RFC 4585 lets a point-to-point session do better.
+	reportInterval = int64(time.Second)
+
+	// keyFrameInterval is the least time between two key frame requests to one publisher:
+	// a key frame is ten times a frame, and a join storm must not drown the sender.
+	keyFrameInterval = int64(500 * time.Millisecond)
+)
+
+// inbound is everything that packets from the browser pass.
+type inbound struct {
+	sync.Mutex
+	srtp   *srtp.Context // nil before the handshake
+	header rtp.Header    // reused, so that parsing allocates nothing
+	plain  [maxFrame]byte
+	packet room.Packet
+
+	uplinks map[room.Kind]*uplink
+	bySSRC  map[uint32]*uplink
+	byMid   map[string]*uplink
+	midExt  uint8
+
+	feedback             *twcc.Recorder
+	feedbackAt, reportAt int64
+}
+
+func (in *inbound) init() {
+	in.uplinks = make(map[room.Kind]*uplink)
+	in.bySSRC = make(map[uint32]*uplink)
+	in.byMid = make(map[string]*uplink)
+	in.feedback = twcc.NewRecorder(senderSSRC)
+}
+
+// uplink is one published track as it comes in.
+type uplink struct {
+	peer     *Peer
+	track    *room.Track
+	mid      string
+	codecs   [128]room.Codec // by payload type
+	levelExt uint8
+	twccExt  uint8
+
+	ssrc      uint32
+	mediaSSRC atomic.Uint32 // the same, for requests from other goroutines
+	stats     receiver
+	level     uint8
+	restart   bool // the next packet begins a new stream
+	cache     *cache
+	missing   nackList
+
+	keyFrameAsked int64 // guarded by asked
+	asked         sync.Mutex
+}
+
+// publish makes the tracks that the offer names, and keeps those that were there.
+// p.mu is held.
+func (p *Peer) publish(o *offer, tracks map[string]room.Kind) {
+	p.in.Lock()
+	defer p.in.Unlock()
+	clear(p.in.byMid)
+	kinds := make(map[room.Kind]bool)
+	for i := range o.sections {
+		sec := &o.sections[i]
+		kind, ok := tracks[sec.mid]
+		if !ok {
+			continue
+		}
+		kinds[kind] = true
+		u := p.in.uplinks[kind]
+		if u == nil {
+			u = newUplink(p, kind, sec.mid)
+			p.in.uplinks[kind], p.tracks[kind] = u, u.track
+		}
+		u.mid = sec.mid
+		u.codecs = [128]room.Codec{}
+		for _, f := range sec.formats {
+			u.codecs[f.pt] = f.codec
+		}
+		u.levelExt, u.twccExt = sec.ext[extLevel], sec.ext[extTWCC]
+		if id := sec.ext[extMid]; id != 0 {
+			p.in.midExt = id
+		}
+		p.in.byMid[sec.mid] = u
+		for _, ssrc := range sec.ssrcs {
+			p.in.bySSRC[ssrc] = u
+		}
+	}
+	for kind := range p.tracks {
+		if !kinds[kind] {
+			delete(p.tracks, kind)
+			delete(p.in.uplinks, kind)
+		}
+	}
+	for ssrc, u := range p.in.bySSRC {
+		if p.in.byMid[u.mid] != u {
+			delete(p.in.bySSRC, ssrc)
+		}
+	}
+}
+
+func newUplink(p *Peer, kind room.Kind, mid string) *uplink {
+	u := &uplink{peer: p, mid: mid, level: room.Silent, track: &room.Track{Owner: p.id, Kind: kind}}
+	if kind == room.Camera || kind == room.Screen {
+		u.cache = new(cache)
+		u.track.RequestKeyFrame = u.requestKeyFrame
+		u.track.Cached = u.cache.get
+	}
+	return u
+}
+
+// onPacket takes everything from the browser but STUN (RFC 7983 §7).
+func (p *Peer) onPacket(packet []byte, via path) {
+	switch first := packet[0]; {
+	case first >= 20 && first <= 63:
+		p.onDTLS(packet)
+	case first >= 128 && first <= 191 && len(packet) >= 12:
+		// RFC 5761 §4: packet types 192 to 223 are RTCP.
+		if packet[1] >= 192 && packet[1] <= 223 {
+			p.onRTCP(packet)
+		} else {
+			p.onRTP(packet, via)
+		}
+	}
+}
+
+// onRTP is the way of one packet: read, account, level, forward.
+func (p *Peer) onRTP(encrypted []byte, via path) {
+	in := &p.in
+	in.Lock()
+	defer in.Unlock()
+	if in.srtp == nil {
+		return
+	}
+	h := &in.header
+	plain, err := in.srtp.DecryptRTP(in.plain[:0], encrypted, h)
+	if err != nil {
+		return // forged, replayed, or of another handshake
+	}
+	now := p.transport.now()
+	p.lastSeen.Store(now)
+	if current := p.path.Load(); current != nil && current.path != via {
+		// The browser sends where its selected pair is, so that is where to send.
+		p.choose(via, current.priority, now)
+	}
+	u := in.bySSRC[h.SSRC]
+	if u == nil {
+		if u = in.byMid[string(h.GetExtension(in.midExt))]; u == nil || in.midExt == 0 {
+			return
+		}
+		in.bySSRC[h.SSRC] = u
+	}
+	if u.twccExt != 0 {
+		if ext := h.GetExtension(u.twccExt); len(ext) >= 2 {
+			in.feedback.Record(h.SSRC, uint16(ext[0])<<8|uint16(ext[1]), now/int64(time.Microsecond))
+		}
+	}
+	if u.ssrc != h.SSRC {
+		u.ssrc, u.restart, u.stats, u.missing = h.SSRC, true, receiver{}, nackList{}
+		u.mediaSSRC.Store(h.SSRC)
+	}
+	codec := u.codecs[h.PayloadType]
+	if codec == room.NoCodec {
+		return // comfort noise, redundancy, a codec that was not agreed on
+	}
+	u.stats.observe(h.SequenceNumber, h.Timestamp, now, clockOf(codec))
+	if u.forward(h, codec, payloadOf(h, plain), now) {
+		p.sendNACK(u)
+	}
+	if now >= in.feedbackAt {
+		in.feedbackAt = now + feedbackInterval
+		p.sendFeedback()
+	}
+	if now >= in.reportAt {
+		in.reportAt = now + reportInterval
+		p.sendReports(now)
+	}
+}
+
+// forward hands the packet to the track's sinks and reports whether anything is missing.
+func (u *uplink) forward(h *rtp.Header, codec room.Codec, payload []byte, now int64) bool {
+	pkt := &u.peer.in.packet
+	*pkt = room.Packet{
+		Seq:       h.SequenceNumber,
+		Timestamp: h.Timestamp,
+		Marker:    h.Marker,
+		Restart:   u.restart,
+		Codec:     codec,
+		Payload:   payload,
+		Level:     room.Silent,
+		At:        now,
+	}
+	u.restart = false
+	gap := false
+	if codec.IsVideo() {
+		pkt.KeyFrame = isKeyFrame(codec, payload)
+		u.cache.put(pkt)
+		gap = u.missing.observe(h.SequenceNumber, now)
+	} else if ext := h.GetExtension(u.levelExt); u.levelExt != 0 && len(ext) > 0 {
+		pkt.Level = ext[0] & 0x7f // RFC 6464 §3
+		u.level = smooth(u.level, pkt.Level)
+		u.track.SetLevel(u.level)
+	}
+	u.track.Forward(pkt)
+	return gap
+}
+
+// smooth follows a level up at once and down by a dB per packet, so that the
+// gaps between words do not look like silence.
+func smooth(level, now uint8) uint8 {
+	if now < level {
+		return (level + now) / 2
+	}
+	return min(level+1, now)
+}
+
+// payloadOf cuts header and padding off. plain has been authenticated, but
+// its sender may still be wrong about lengths.
+func payloadOf(h *rtp.Header, plain []byte) []byte {
+	n := 12 + 4*len(h.CSRC)
+	if h.Extension {
+		n += 4 + 4*(int(plain[n+2])<<8|int(plain[n+3]))
+	}
+	payload := plain[n:]
+	if h.Padding && len(payload) > 0 {
+		payload = payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
+	}
+	return payload
+}
+
+// clockOf returns a codec's RTP clock rate in Hz.
+func clockOf(c room.Codec) uint32 {
+	switch {
+	case c.IsVideo():
+		return 90000
+	case c == room.Opus:
+		return 48000
+	}
+	return 8000
+}
+
+// requestKeyFrame asks the browser for a key frame (PLI, RFC 4585 §6.3.1), not too often.
+func (u *uplink) requestKeyFrame() {
+	now := u.peer.transport.now()
+	u.asked.Lock()
+	early := u.keyFrameAsked != 0 && now-u.keyFrameAsked < keyFrameInterval
+	if !early {
+		u.keyFrameAsked = now
+	}
+	u.asked.Unlock()
+	if !early {
+		u.peer.sendPLI(u)
+	}
+}
