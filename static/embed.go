@@ -1,0 +1,20 @@
+// Package static holds the pages and ES modules that browsers load: index.html
+// is the landing page, room.html the room. They are served as they are: there
+// is no build step, no framework and no file from anywhere else.
+//
+// The modules live in js, one job each; js/app.js ties them together. Types are
+// JSDoc, with the messages of the WebSocket in protocol.d.ts, and are checked
+// with
+//
+//	npx -y -p typescript@5 tsc -p static/jsconfig.json
+//
+// Pure modules have tests: node --test static/test/
+package static
+
+import "embed"
+
+// Files is everything that is served, by its path below "/"; tests and types
+// are left out.
+//
+//go:embed index.html room.html base.css room.css icon.svg js
+var Files embed.FS

@@ -1,0 +1,211 @@
+/**
+ * The telephone calls of the room: one card each, when to dial, and ringback.
+ *
+ * The number of the link is dialled once per visit, and only when the browser
+ * has been given a microphone or the person has pressed the button: a program
+ * that merely opens links, as mail scanners do, rings nobody. It is also only
+ * dialled once media flows, so that nobody answers into silence.
+ */
+
+import { CallCard } from "./callcard.js";
+import { sameNumber } from "./link.js";
+
+/** @typedef {import("../protocol").Call} Call */
+/** @typedef {import("../protocol").ToServer} ToServer */
+
+/**
+ * @typedef {object} Options
+ * @property {HTMLElement} container for the cards
+ * @property {string} number of the link, "" when it has none
+ * @property {string} trunk  of the link
+ * @property {boolean} microphone whether the browser has given one
+ * @property {import("./visit.js").Visit} visit
+ * @property {(message: ToServer) => boolean} send
+ * @property {import("./sound.js").Sound} sound
+ * @property {(text: string) => void} problem for a sentence beside the cards
+ * @property {() => void} changed the cards are others, or show something else
+ */
+
+/** A dial without any word from the server for this long has been lost, in milliseconds. */
+const LOST_DIAL = 10_000;
+
+export class Calls {
+  #o;
+  /** @type {CallCard[]} */
+  #cards = [];
+  #microphone;
+  #ready = false;
+  #pressed = false;
+  #dialled = false; // by this page, not by an earlier load of it
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #patience;
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#o = options;
+    this.#microphone = options.microphone;
+    const { number, visit, microphone } = options;
+    if (number) this.#add({ id: "", number, state: microphone || visit.dialled(number) ? "waiting" : "idle" });
+  }
+
+  /** @param {boolean} granted whether the browser has given a microphone */
+  set microphone(granted) {
+    this.#microphone = granted;
+    this.#dialLink();
+  }
+
+  /** @param {boolean} ready whether we are in the room and media flows */
+  set ready(ready) {
+    this.#ready = ready;
+    this.#dialLink();
+  }
+
+  /** What the document's title says about the calls; "" when there is nothing to say. */
+  get headline() {
+    const card = this.#cards.find((c) => c.live);
+    return card ? `${card.call.number}: ${card.call.state}` : "";
+  }
+
+  get count() {
+    return this.#cards.length;
+  }
+
+  /** Places the link's call, if its time has come. */
+  #dialLink() {
+    const { number, visit } = this.#o;
+    if (!number || !this.#ready || visit.dialled(number) || !(this.#microphone || this.#pressed)) return;
+    visit.markDialled(number);
+    this.#dial(this.#cards.find((c) => c.call.id === "" && c.call.number === number), number, false);
+  }
+
+  /**
+   * @param {CallCard | undefined} card that shows it; a live call of another page may have taken it
+   * @param {string} number
+   * @param {boolean} again
+   */
+  #dial(card, number, again) {
+    const trunk = sameNumber(number, this.#o.number) ? this.#o.trunk : "";
+    const sent = this.#o.send({ type: "dial", number, ...(trunk ? { trunk } : {}), ...(again ? { again } : {}) });
+    if (!sent) {
+      this.#o.problem("There is no connection at the moment. Please try again.");
+      return;
+    }
+    this.#dialled = true;
+    if (!card || card.live) return;
+    card.update({ id: "", number, state: "waiting" });
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => {
+      if (card.call.state === "waiting") card.update({ ...card.call, state: "ended", text: "The server did not answer." });
+      this.#o.changed();
+    }, LOST_DIAL);
+    this.#o.changed();
+  }
+
+  /** @param {CallCard} card whose button was pressed */
+  #press(card) {
+    this.#o.sound.allow();
+    const { number, state } = card.call;
+    if (state !== "idle" || this.#o.visit.dialled(number)) {
+      this.#dial(card, number, true);
+      return;
+    }
+    this.#pressed = true;
+    card.update({ ...card.call, state: "waiting" });
+    this.#dialLink();
+  }
+
+  /**
+   * Everything the server knows at a welcome. Live cards it does not know are over.
+   *
+   * @param {Call[]} calls
+   */
+  reset(calls) {
+    for (const call of calls) this.update(call, false);
+    for (const card of this.#cards) {
+      const { id, number, state } = card.call;
+      if (card.live && !calls.some((c) => c.id === id)) {
+        card.update({ ...card.call, state: "ended", reason: "", text: "The call has ended." });
+      } else if (!card.live && id === "" && state !== "ended" && this.#o.visit.dialled(number)) {
+        const text = this.#dialled ? "The connection was lost while calling." : "The call is over. It is not placed again by itself.";
+        card.update({ ...card.call, state: "ended", text });
+      }
+    }
+    this.#sounds();
+    this.#o.changed();
+  }
+
+  /**
+   * News about a call.
+   *
+   * @param {Call} call
+   * @param {boolean} [seen] whether it happened just now
+   */
+  update(call, seen = true) {
+    const known = this.#cards.find((c) => c.call.id !== "" && c.call.id === call.id);
+    const waiting = this.#cards.find((c) => c.call.id === "" && sameNumber(c.call.number, call.number))
+      ?? this.#cards.find((c) => c.call.state === "waiting");
+    const running = this.#cards.find((c) => c.live && sameNumber(c.call.number, call.number));
+    if (call.state === "refused" && call.reason === "already-dialed" && running) {
+      if (waiting) this.#remove(waiting); // somebody was faster: their call is here
+      return;
+    }
+    const over = call.state === "ended" || call.state === "refused";
+    if (!known && over && !seen && !waiting) return; // old news about calls nobody here asks about
+    const card = known ?? waiting
+      ?? this.#cards.find((c) => !c.live && c.call.id !== "" && sameNumber(c.call.number, call.number))
+      ?? this.#add(call);
+    card.update(call, seen);
+    this.#sounds();
+    this.#o.changed();
+  }
+
+  /**
+   * Marks the phones that speak.
+   *
+   * @param {Set<string>} ids of participants
+   */
+  speaking(ids) {
+    for (const card of this.#cards) card.speaking(card.live && ids.has(card.call.participant ?? ""));
+  }
+
+  /** Ringback while a phone rings and the network sends no sound of its own. */
+  #sounds() {
+    const states = this.#cards.map((c) => c.call.state);
+    const audible = states.includes("early") || states.includes("answered");
+    this.#o.sound.ringback(states.includes("ringing") && !audible);
+  }
+
+  /** @param {import("./callcard.js").CardCall} call */
+  #add(call) {
+    /** @type {CallCard} */
+    const card = new CallCard(call, {
+      hangup: () => this.#o.send({ type: "hangup", call: card.call.id }),
+      digit: (digit) => {
+        this.#o.sound.key(digit);
+        this.#o.send({ type: "dtmf", call: card.call.id, digits: digit });
+      },
+      dial: () => this.#press(card),
+      dismiss: () => this.#remove(card),
+    });
+    this.#cards.push(card);
+    this.#o.container.append(card.element);
+    this.#o.changed();
+    return card;
+  }
+
+  /** @param {CallCard} card */
+  #remove(card) {
+    card.close();
+    this.#cards = this.#cards.filter((c) => c !== card);
+    this.#sounds();
+    this.#o.changed();
+  }
+
+  /** Takes everything away. */
+  close() {
+    clearTimeout(this.#patience);
+    for (const card of this.#cards) card.close();
+    this.#cards = [];
+    this.#o.sound.ringback(false);
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * One WebSocket to the server, kept open.
+ *
+ * {@link Signal} joins when the socket opens, and when it is lost opens
+ * another with the resume token of the last `welcome`, so that nobody in the
+ * room sees a leave. Messages go out in order; what is sent while there is no
+ * socket is dropped, because after a resume the page says everything anew.
+ */
+
+/** @typedef {import("../protocol").FromServer} FromServer */
+/** @typedef {import("../protocol").ToServer} ToServer */
+/** @typedef {"connecting" | "connected" | "reconnecting" | "left"} Connection */
+
+/**
+ * @typedef {object} Callbacks
+ * @property {(state: Connection) => void} state
+ * @property {() => void} joined     a socket is open and `join` is on its way
+ * @property {(message: FromServer) => void} message every message but `pong`
+ * @property {(why: string) => void} refused the server closed for good; nothing is retried
+ */
+
+/** First wait before another socket, doubled up to the last; milliseconds. */
+const FIRST_WAIT = 300;
+const LAST_WAIT = 8000;
+/** A ping this often, and a socket on which nothing came since the last one is given up. */
+const PING = 10_000;
+/** A socket that is not open by then is given up. */
+const OPEN_TIMEOUT = 8000;
+
+/** WebSocket close codes after which trying again would be wrong: policy violation, too big. */
+const FINAL = new Set([1008, 1009]);
+
+export class Signal {
+  #url;
+  #who;
+  #on;
+  #resume;
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #welcomed = false;
+  #heard = false;
+  #closed = false;
+  #wait = FIRST_WAIT;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #ping;
+
+  /**
+   * @param {string} url of the WebSocket
+   * @param {{room: string, name: string, link?: string, resume?: string}} who
+   * @param {Callbacks} on
+   */
+  constructor(url, who, on) {
+    this.#url = url;
+    this.#who = who;
+    this.#resume = who.resume;
+    this.#on = on;
+    on.state("connecting");
+    this.#open();
+  }
+
+  /**
+   * Sends a message if there is a socket.
+   *
+   * @param {ToServer} message
+   * @returns {boolean} whether it was sent
+   */
+  send(message) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Looks at once whether the socket still lives: the network may have changed. */
+  check() {
+    if (this.#closed) return;
+    if (this.#socket) this.#beat();
+    else this.#open();
+  }
+
+  /** Leaves the room for good. Safe to call twice. */
+  close() {
+    if (this.#closed) return;
+    this.send({ type: "leave" });
+    this.#finish();
+    this.#on.state("left");
+  }
+
+  #finish() {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#drop();
+  }
+
+  #open() {
+    clearTimeout(this.#retry);
+    const socket = new WebSocket(this.#url);
+    this.#socket = socket;
+    this.#welcomed = false;
+    this.#heard = true;
+    const late = setTimeout(() => this.#lost(socket), OPEN_TIMEOUT);
+    socket.onopen = () => {
+      clearTimeout(late);
+      const { room, name, link } = this.#who;
+      this.send({
+        type: "join", room, name,
+        ...(link ? { link } : {}),
+        ...(this.#resume ? { resume: this.#resume } : {}),
+      });
+      this.#ping = setInterval(() => this.#beat(), PING);
+      this.#on.joined();
+    };
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = (event) => {
+      clearTimeout(late);
+      if (this.#socket !== socket) return;
+      if (FINAL.has(event.code) || event.code >= 4000) {
+        this.#finish();
+        this.#on.refused(event.reason);
+        this.#on.state("left");
+        return;
+      }
+      this.#lost(socket);
+    };
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    this.#heard = true;
+    /** @type {FromServer} */
+    let message;
+    try {
+      message = JSON.parse(String(data));
+    } catch {
+      return; // not ours to understand, and no reason to lose the room
+    }
+    if (message.type === "pong") return;
+    if (message.type === "welcome") {
+      this.#resume = message.resume;
+      this.#welcomed = true;
+      this.#wait = FIRST_WAIT;
+    }
+    this.#on.message(message);
+    if (message.type === "welcome") this.#on.state("connected");
+  }
+
+  #beat() {
+    const socket = this.#socket;
+    if (!socket || socket.readyState === WebSocket.CONNECTING) return;
+    if (!this.#heard) {
+      this.#lost(socket);
+      return;
+    }
+    this.#heard = false;
+    this.send({ type: "ping" });
+  }
+
+  /**
+   * A socket is gone; another follows after a wait with jitter, so that a
+   * restarted server is not met by everybody at once.
+   *
+   * @param {WebSocket} socket
+   */
+  #lost(socket) {
+    if (this.#closed || this.#socket !== socket) return;
+    this.#drop();
+    this.#on.state(this.#resume ? "reconnecting" : "connecting");
+    this.#retry = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
+    this.#wait = Math.min(this.#wait * 2, LAST_WAIT);
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#welcomed = false;
+    clearInterval(this.#ping);
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** Whether the server knows us on this socket. */
+  get welcomed() {
+    return this.#welcomed;
+  }
+}

@@ -1,0 +1,80 @@
+/** The numbers of one received slot or one sent line, out of what the browser's getStats says. */
+
+/**
+ * @typedef {object} Received
+ * @property {string} participant
+ * @property {string} kind     voice, phone, camera, screen, screen-audio
+ * @property {string} mid
+ * @property {string} codec    MIME type, "" before the first packet
+ * @property {number} packets
+ * @property {number} lost
+ * @property {number} jitter   seconds
+ * @property {number} samples  audio played out, in samples
+ * @property {number} concealed audio samples that had to be made up
+ * @property {number} silentConcealed those of them that were silence
+ * @property {number} energy   sum of squares of the played audio, level = √(energy / seconds)
+ * @property {number} seconds  of audio played out
+ * @property {number} delay    seconds a sample waited in the jitter buffer, on average
+ * @property {number} frames   pictures decoded
+ */
+
+/**
+ * @param {{line: RTCRtpTransceiver, use: {id: string, kind: string} | null}} slot
+ * @returns {Promise<Received>}
+ */
+export async function slotStats(slot) {
+  const report = await slot.line.receiver.getStats();
+  const rtp = find(report, "inbound-rtp");
+  return {
+    participant: slot.use?.id ?? "",
+    kind: slot.use?.kind ?? "",
+    mid: slot.line.mid ?? "",
+    codec: codecOf(report, rtp),
+    packets: rtp.packetsReceived ?? 0,
+    lost: rtp.packetsLost ?? 0,
+    jitter: rtp.jitter ?? 0,
+    samples: rtp.totalSamplesReceived ?? 0,
+    concealed: rtp.concealedSamples ?? 0,
+    silentConcealed: rtp.silentConcealedSamples ?? 0,
+    energy: rtp.totalAudioEnergy ?? 0,
+    seconds: rtp.totalSamplesDuration ?? 0,
+    delay: rtp.jitterBufferEmittedCount ? rtp.jitterBufferDelay / rtp.jitterBufferEmittedCount : 0,
+    frames: rtp.framesDecoded ?? 0,
+  };
+}
+
+/**
+ * @param {string} kind
+ * @param {RTCRtpTransceiver} line
+ */
+export async function senderStats(kind, line) {
+  const report = await line.sender.getStats();
+  const rtp = find(report, "outbound-rtp");
+  return {
+    kind,
+    mid: line.mid ?? "",
+    active: line.sender.getParameters().encodings[0]?.active ?? false,
+    codec: codecOf(report, rtp),
+    packets: rtp.packetsSent ?? 0,
+    bytes: rtp.bytesSent ?? 0,
+  };
+}
+
+/**
+ * @param {RTCStatsReport} report
+ * @param {string} type
+ * @returns {any} an empty object when there is none
+ */
+function find(report, type) {
+  for (const entry of report.values()) if (entry.type === type) return entry;
+  return {};
+}
+
+/**
+ * @param {RTCStatsReport} report
+ * @param {any} rtp
+ * @returns {string}
+ */
+function codecOf(report, rtp) {
+  return report.get(rtp.codecId)?.mimeType ?? "";
+}

@@ -1,0 +1,131 @@
+/**
+ * What one tab remembers about one room, so that a reload is not a new visit:
+ * the resume token, the name, and which numbers this visit has already dialled.
+ *
+ * It lives in sessionStorage, which ends with the tab: clicking the link again
+ * is a new visit and rings again. So is clicking it in the same tab, which the
+ * browser reports as a navigation and not as a reload; then the memory is cleared.
+ */
+
+/** @typedef {{id: string, token: string, name: string}} Memory */
+
+/** How long a page that is being reloaded may take to let go of its participant, in milliseconds. */
+const RELEASE = 500;
+
+export class Visit {
+  #key;
+  #storage;
+  /** Whether this page load is a reload (or back, or a restored tab) of a visit. */
+  again;
+
+  /**
+   * @param {string} room
+   * @param {Storage | null} storage
+   * @param {boolean} again
+   */
+  constructor(room, storage, again) {
+    this.#key = "dialroom:" + encodeURIComponent(room);
+    this.#storage = storage;
+    this.again = again;
+    if (!again) this.#forgetAll();
+  }
+
+  /**
+   * The visit that this page load belongs to.
+   *
+   * @param {string} room
+   */
+  static here(room) {
+    const [entry] = performance.getEntriesByType("navigation");
+    const type = entry instanceof PerformanceNavigationTiming ? entry.type : "navigate";
+    return new Visit(room, sessionStore(), type === "reload" || type === "back_forward");
+  }
+
+  /** @returns {Memory | null} who we were before the reload */
+  get memory() {
+    try {
+      const memory = JSON.parse(this.#storage?.getItem(this.#key) ?? "null");
+      return typeof memory?.token === "string" && typeof memory.name === "string" ? memory : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {Memory} memory */
+  remember(memory) {
+    this.#set(this.#key, JSON.stringify(memory));
+  }
+
+  /** After leaving there is nobody to resume. What was dialled stays dialled. */
+  forget() {
+    this.#storage?.removeItem(this.#key);
+  }
+
+  /**
+   * @param {string} number
+   * @returns {boolean} whether this visit has dialled the number
+   */
+  dialled(number) {
+    return this.#storage?.getItem(this.#dialKey(number)) === "1";
+  }
+
+  /** @param {string} number */
+  markDialled(number) {
+    this.#set(this.#dialKey(number), "1");
+  }
+
+  /** @param {string} number */
+  #dialKey(number) {
+    return this.#key + ":dialled:" + number;
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
+  #set(key, value) {
+    try {
+      this.#storage?.setItem(key, value);
+    } catch {
+      // Full or forbidden: the server still refuses a second dial.
+    }
+  }
+
+  #forgetAll() {
+    const storage = this.#storage;
+    if (!storage) return;
+    const keys = Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? "");
+    for (const key of keys) {
+      if (key === this.#key || key.startsWith(this.#key + ":dialled:")) storage.removeItem(key);
+    }
+  }
+}
+
+/**
+ * Claims a participant for this page until it is closed. A duplicated tab has
+ * a copy of the memory; two pages that resume the same participant would throw
+ * each other out for ever.
+ *
+ * @param {string} id of the participant
+ * @returns {Promise<boolean>} false when another page has it
+ */
+export function claim(id) {
+  if (!navigator.locks) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const patience = AbortSignal.timeout(RELEASE);
+    const held = () => {
+      resolve(true);
+      return new Promise(() => {}); // the browser lets go when the page is closed
+    };
+    navigator.locks.request("dialroom:" + id, { signal: patience }, held).catch(() => resolve(false));
+  });
+}
+
+/** @returns {Storage | null} null where the browser forbids it */
+function sessionStore() {
+  try {
+    return window.sessionStorage;
+  } catch {
+    return null;
+  }
+}
