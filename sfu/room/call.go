@@ -115,7 +115,7 @@ func (r *Room) phoneEnters(c *call, leg Leg) {
 	if name == "" {
 		name = c.Number
 	}
-	p := &Participant{room: r, id: newID(), name: name, kind: PhoneIn, call: c, leg: leg, tracks: map[Kind]*source{}}
+	p := &Participant{room: r, id: newID(), name: name, kind: Telephone, call: c, leg: leg, tracks: map[Kind]*source{}}
 	if t := leg.Track(); t != nil {
 		s := r.newSource(p.id, t)
 		s.codec = codecOf(c.codec)

@@ -7,15 +7,15 @@ import "dialroom/shared/wire"
 
 // Kinds of participants.
 const (
-	Browser = "browser"
-	PhoneIn = "phone"
+	Browser   = "browser"
+	Telephone = "phone"
 )
 
 // Info is a participant as pages see it.
 type Info struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
-	Kind   string `json:"kind"` // Browser or PhoneIn
+	Kind   string `json:"kind"` // Browser or Telephone
 	Audio  bool   `json:"audio"`
 	Video  bool   `json:"video"`
 	Screen bool   `json:"screen"`

@@ -11,7 +11,7 @@ import (
 type Participant struct {
 	room *Room // fixed after join
 	id   string
-	kind string // Browser or PhoneIn
+	kind string // Browser or Telephone
 
 	// Guarded by room.mu.
 	name   string
@@ -191,7 +191,7 @@ func (p *Participant) send(msg any) {
 
 // on reports whether a track of that kind counts as switched on.
 func (p *Participant) on(k Kind) bool {
-	if p.kind == PhoneIn {
+	if p.kind == Telephone {
 		return k == Phone
 	}
 	if p.state == nil {

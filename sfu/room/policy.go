@@ -18,17 +18,17 @@ const (
 	// and equals never displace each other.
 	floorLevel = -60
 	// speakOn and speakOff bound the hysteresis of speaking. Speech in a headset
-	// is at -20 to -35 dBov, a quiet talker on a laptop at -40, noise below -55.
+	// is at -20 to -35 dBov, a quiet talker on a laptop at -40, noise below -50.
 	speakOn  = -45
-	speakOff = -55
+	speakOff = -50
 	// displaceMargin is how much louder a newcomer must be, in dB: twice the
 	// amplitude, more than one voice varies from one tick to the next.
 	displaceMargin = 6
 	// A score rises by riseFactor of the difference at each tick, so that one
-	// click does not win a slot for long, and falls by fallPerTick dB, so that the
-	// pauses between words do not lose it: -25 dBov is forgotten in just over a second.
+	// click does not win a slot for long, and falls by fallPerTick dB, so that a
+	// pause between words does not lose it: -25 dBov stops counting as speech in just over a second.
 	riseFactor  = 0.6
-	fallPerTick = 6
+	fallPerTick = 4
 )
 
 // Scores of pictures, where no level decides. They differ by more than displaceMargin.

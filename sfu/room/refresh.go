@@ -42,7 +42,7 @@ func (r *Room) audience() audience {
 				continue
 			}
 			switch {
-			case p.kind == PhoneIn:
+			case p.kind == Telephone:
 				all.phones = append(all.phones, s)
 			case kind == Mic, kind == ScreenAudio:
 				all.voices = append(all.voices, s)
@@ -157,7 +157,7 @@ func (r *Room) setSources() {
 	var list []*Track
 	for _, p := range r.people {
 		s := p.tracks[Phone]
-		if s != nil && p.on(Phone) && (p.kind == PhoneIn || p.up) {
+		if s != nil && p.on(Phone) && (p.kind == Telephone || p.up) {
 			list = append(list, s.track)
 		}
 	}
@@ -223,7 +223,7 @@ func (r *Room) phoneCodec() wire.Codec {
 func (r *Room) updateActivity() {
 	members, audible := 0, false
 	for _, p := range r.people {
-		if p.kind == PhoneIn || p.up {
+		if p.kind == Telephone || p.up {
 			members++
 			audible = audible || p.tracks[Mic] != nil || p.tracks[Phone] != nil
 		}
