@@ -1,0 +1,282 @@
+package leg
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dialroom/shared/udp"
+	"dialroom/shared/wire"
+)
+
+// Config is what a Hub needs.
+type Config struct {
+	Poller   *udp.Poller      // reads every socket; the hub does not close it
+	Listen   netip.AddrPort   // the shared socket towards the sfu; port 0: any
+	MinPort  int              // phone-side ports, both ends included
+	MaxPort  int              //
+	BindIP   netip.Addr       // where phone-side ports are bound; zero: 0.0.0.0
+	PublicIP netip.Addr       // what SDP says; zero: BindIP, or the address of the default route
+	Logger   *slog.Logger     // nil: discards
+	Now      func() time.Time // nil: time.Now
+}
+
+// Hub owns the socket to the sfu and all legs.
+type Hub struct {
+	// Fixed after NewHub.
+	now      func() time.Time
+	log      *slog.Logger
+	listen   func(netip.AddrPort, udp.Handler) (conn, error)
+	bindIP   netip.Addr
+	publicIP netip.Addr
+	shared   conn
+	ports    *portPool
+	wake     chan struct{} // capacity 1
+	stop     chan struct{}
+	done     chan struct{} // closed by run
+
+	stray atomic.Uint64 // packets at the shared socket that belong to no leg
+
+	legs atomic.Pointer[map[uint32]*Leg] // by SSRCToPhone; replaced under mu
+	mu   sync.Mutex
+	dead bool // guarded by mu
+}
+
+// NewHub opens the shared socket.
+func NewHub(c Config) (*Hub, error) {
+	h, err := newHub(c, func(addr netip.AddrPort, f udp.Handler) (conn, error) {
+		socket, err := c.Poller.Listen(addr, f)
+		if err != nil {
+			return nil, err // not a nil *udp.Conn in an interface
+		}
+		return socket, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	go h.run()
+	return h, nil
+}
+
+// newHub builds a hub that keeps no time of its own.
+func newHub(c Config, listen func(netip.AddrPort, udp.Handler) (conn, error)) (*Hub, error) {
+	h := &Hub{
+		now: c.Now, log: c.Logger, listen: listen, bindIP: c.BindIP, publicIP: c.PublicIP.Unmap(),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if !h.bindIP.IsValid() {
+		h.bindIP = netip.IPv4Unspecified()
+	}
+	if !h.publicIP.IsValid() {
+		h.publicIP = h.bindIP
+		if h.bindIP.IsUnspecified() {
+			h.publicIP = defaultIP(h.bindIP)
+		}
+	}
+	var err error
+	if h.ports, err = newPortPool(c.MinPort, c.MaxPort); err != nil {
+		return nil, err
+	}
+	none := make(map[uint32]*Leg)
+	h.legs.Store(&none)
+	if h.shared, err = listen(c.Listen, h.fromSFU); err != nil {
+		return nil, fmt.Errorf("socket for RTP from the sfu: %w", err)
+	}
+	return h, nil
+}
+
+// Media returns the address that the sfu sends RTP to.
+func (h *Hub) Media() netip.AddrPort { return h.shared.LocalAddr() }
+
+// New makes a leg for the call id and opens its ports. The error is a
+// *PortsError when the range has none left.
+func (h *Hub) New(id string, w wire.Leg) (*Leg, error) {
+	sfu, err := netip.ParseAddrPort(w.Media)
+	if err != nil || !sfu.Addr().IsValid() || sfu.Port() == 0 {
+		return nil, fmt.Errorf("leg %s: media address of the sfu: %q is not IP:port", id, w.Media)
+	}
+	var random [16]byte
+	rand.Read(random[:])
+	now := h.now()
+	l := &Leg{
+		id: id, hub: h, log: h.log.With("leg", id), wire: w,
+		sfu:   netip.AddrPortFrom(sfu.Addr().Unmap(), sfu.Port()),
+		ssrc:  binary.BigEndian.Uint32(random[12:]),
+		cname: fmt.Sprintf("%x", random[:12]), // RFC 7022 §5: 96 bits
+		in:    newSplice(), out: newSplice(),
+		local:   localSDP{id: uint64(binary.BigEndian.Uint32(random[:]) >> 1), ip: h.publicIP},
+		reports: reports{due: nextReport(now)},
+	}
+	l.mu.Lock() // packets may come before the sockets are noted
+	err = h.ports.take(now, l.open)
+	l.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("leg %s: %w", id, err)
+	}
+	if err := h.add(l); err != nil {
+		l.closed = true // its sockets are closed below, and it was nobody's yet
+		l.closeSockets()
+		h.ports.give(l.rtp.LocalAddr().Port(), now)
+		return nil, fmt.Errorf("leg %s: %w", id, err)
+	}
+	h.nudge()
+	return l, nil
+}
+
+// open binds the leg's two sockets.
+func (l *Leg) open(port uint16) error {
+	rtp, err := l.hub.listen(netip.AddrPortFrom(l.hub.bindIP, port), l.fromPhone)
+	if err != nil {
+		return err
+	}
+	rtcp, err := l.hub.listen(netip.AddrPortFrom(l.hub.bindIP, port+1), l.fromPhoneRTCP)
+	if err != nil {
+		_ = rtp.Close()
+		return err
+	}
+	l.rtp, l.rtcp = rtp, rtcp
+	return nil
+}
+
+func (h *Hub) add(l *Leg) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := *h.legs.Load()
+	if h.dead {
+		return ErrClosed
+	}
+	if _, taken := old[l.wire.SSRCToPhone]; taken {
+		return errors.New("another leg has the same SSRC")
+	}
+	legs := maps.Clone(old)
+	legs[l.wire.SSRCToPhone] = l
+	h.legs.Store(&legs)
+	return nil
+}
+
+func (h *Hub) forget(l *Leg) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	legs := maps.Clone(*h.legs.Load())
+	delete(legs, l.wire.SSRCToPhone)
+	h.legs.Store(&legs)
+}
+
+// fromSFU finds the leg of a packet at the shared socket.
+func (h *Hub) fromSFU(packet []byte, from netip.AddrPort) {
+	if len(packet) >= rtpHeaderSize {
+		if l := (*h.legs.Load())[binary.BigEndian.Uint32(packet[8:])]; l != nil {
+			l.fromSFU(packet, from)
+			return
+		}
+	}
+	h.stray.Add(1)
+}
+
+// Stray counts the packets at the shared socket that belonged to no leg.
+func (h *Hub) Stray() uint64 { return h.stray.Load() }
+
+// nudge makes run look at the clock.
+func (h *Hub) nudge() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Between two looks at the legs: idle while there is none, and else at most
+// often enough for reports, whose times are spread anyway.
+const (
+	idle    = time.Hour
+	looking = 250 * time.Millisecond
+)
+
+// run paces what no packet drives: keys and reports.
+func (h *Hub) run() {
+	defer close(h.done)
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	for {
+		select {
+		case <-h.stop:
+			return
+		case <-h.wake:
+		case <-timer.C:
+		}
+		timer.Reset(h.tick(h.now()))
+	}
+}
+
+// tick lets every leg do what is due and returns how long to wait for the next.
+func (h *Hub) tick(now time.Time) time.Duration {
+	legs := *h.legs.Load()
+	if len(legs) == 0 {
+		return idle
+	}
+	wait := looking
+	for _, l := range legs {
+		if d := l.tick(now).Sub(now); d <= frameTime {
+			wait = min(wait, d) // a key is being pressed
+		}
+	}
+	return max(wait, time.Millisecond)
+}
+
+// Close closes the legs that are left and the shared socket.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	if h.dead {
+		h.mu.Unlock()
+		<-h.done
+		return
+	}
+	h.dead = true
+	h.mu.Unlock()
+	for _, l := range *h.legs.Load() {
+		l.Close()
+	}
+	close(h.stop)
+	<-h.done
+	_ = h.shared.Close()
+}
+
+// LocalIP returns the address from which packets to a host leave this machine.
+// Nothing is sent.
+func LocalIP(to netip.Addr) (netip.Addr, error) {
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, 9)))
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("route to %v: %w", to, err)
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
+}
+
+// defaultIP guesses what SDP can say when sockets are bound to every address:
+// the address of the default route, or loopback on a machine that has none.
+func defaultIP(bind netip.Addr) netip.Addr {
+	// RFC 5737 §3 and RFC 3849: documentation addresses, never on the way anywhere else.
+	probes := []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	if bind.Is6() {
+		probes = append(probes, netip.MustParseAddr("2001:db8::1"))
+	}
+	for _, to := range probes {
+		if ip, err := LocalIP(to); err == nil {
+			return ip
+		}
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
