@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
-
-	"dialroom/shared/number"
 )
 
 // Script is what happens when a number is called. ctx ends when the call does,
@@ -91,7 +89,7 @@ func (call *Call) run(script Script) {
 		call.media.close()
 		call.save()
 		call.carrier.events.add(Event{Kind: "ENDED", CallID: call.CallID, Number: call.Number, Detail: call.Ending()})
-		call.carrier.log.Info("call over", "number", number.Mask(call.Number), "ending", call.Ending(), "media", call.media.Stats())
+		call.carrier.log.Info("call over", "number", masked(call.Number), "ending", call.Ending(), "media", call.media.Stats())
 	}()
 	script(call.ctx, call)
 	if call.Status() == 0 {
@@ -284,7 +282,7 @@ func (call *Call) bye() {
 	}
 	call.carrier.events.add(Event{Kind: "SENT BYE", CallID: call.CallID, Number: call.Number})
 	if _, err := call.carrier.request(call.inDialog(sip.BYE), farewell); err != nil {
-		call.carrier.log.Warn("BYE was not answered", "number", number.Mask(call.Number), "error", err)
+		call.carrier.log.Warn("BYE was not answered", "number", masked(call.Number), "error", err)
 	}
 }
 
@@ -389,7 +387,17 @@ func (call *Call) renegotiate(body []byte) ([]byte, error) {
 }
 
 // String names the call in errors and logs.
-func (call *Call) String() string { return fmt.Sprintf("call to %s (%s)", call.Number, call.CallID) }
+func (call *Call) String() string {
+	return fmt.Sprintf("call to %s (%s)", masked(call.Number), call.CallID)
+}
+
+// masked keeps extensions, and of longer numbers the country and the last three digits.
+func masked(number string) string {
+	if len(number) <= 6 {
+		return number
+	}
+	return number[:3] + "•••" + number[len(number)-3:]
+}
 
 // Digits returns a channel of the keys pressed from now on; keys pressed
 // faster than it is read are lost after 64.

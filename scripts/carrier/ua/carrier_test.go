@@ -162,7 +162,7 @@ func TestRecordedSpeechArrivesFrameByFrameOnTime(t *testing.T) {
 		}
 		pcm = audio.PCMA.Decode(pcm, got.Payload)
 	}
-	if took := time.Since(start); took < 1960*time.Millisecond || took > 2500*time.Millisecond {
+	if took := time.Since(start); took < 1960*time.Millisecond || took > 5*time.Second {
 		t.Errorf("99 packets of 20 ms took %v", took)
 	}
 	want := audio.PCMA.Decode(nil, audio.PCMA.Encode(nil, speech.Greeting()[:len(pcm)]))
@@ -215,7 +215,7 @@ func TestBriefCallIsHungUpAfterFiveSeconds(t *testing.T) {
 				p.hear()
 			}
 			bye := p.request("BYE")
-			if took := time.Since(start); took < 4900*time.Millisecond || took > 6*time.Second {
+			if took := time.Since(start); took < 4900*time.Millisecond || took > 10*time.Second {
 				t.Errorf("BYE after %v", took)
 			}
 			if tag, _ := bye.From().Params.Get("tag"); tag != p.toTag {

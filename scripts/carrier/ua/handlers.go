@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
-
-	"dialroom/shared/number"
 )
 
 // allow is what the carrier understands.
@@ -36,7 +34,7 @@ func (c *Carrier) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 		c.respond(req, tx, code, reason)
 		return
 	}
-	c.log.Info("call", "number", number.Mask(call.Number))
+	c.log.Info("call", "number", masked(call.Number))
 	c.add(call)
 	defer c.forget(call)
 	c.events.add(invited)

@@ -1,0 +1,130 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"dialroom/shared/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lockedBuffer is a log that several processes write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestTheSettingsWrittenAreSettingsTheProcessesTake(t *testing.T) {
+	s, err := New(Binaries{}, Options{
+		Dir:    t.TempDir(),
+		Trunks: []config.Trunk{Trunk("tr_demo", "127.0.0.1:5070", "tcp")},
+		Change: func(c *config.Config) { c.Fraud.Allow = []string{"+"} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.Load(s.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Trunks[0].Transport != "tcp" || got.SFU.PublicURL != s.URL || got.Fraud.Allow[0] != "+" {
+		t.Errorf("read back as %+v", got)
+	}
+	if s.Secret(ScriptKey) == "" || s.Secret("nobody") != "" {
+		t.Error("secrets are not found by key id")
+	}
+	if info, err := os.Stat(s.Settings); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file with the secrets has mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestAProcessThatDiesSaysWhatItSaidLast(t *testing.T) {
+	var log lockedBuffer
+	p, err := StartProcess("child", &log, "/bin/sh", "-c", "echo out; echo no such trunk >&2; exit 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if text := p.Failure().Error(); !strings.Contains(text, "exit status 3") || !strings.Contains(text, "no such trunk") {
+		t.Errorf("failure is %q", text)
+	}
+	if !strings.Contains(log.String(), "child  | out\n") {
+		t.Errorf("log is %q", log.String())
+	}
+	if line := <-p.Lines(); line != "out" {
+		t.Errorf("first line is %q", line)
+	}
+}
+
+func TestAProcessIsAskedBeforeItIsKilled(t *testing.T) {
+	ready := func(script string) *Process {
+		p, err := StartProcess("child", nil, "/bin/sh", "-c", script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-p.Lines()
+		return p
+	}
+	p := ready("trap 'exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+	p.Stop()
+	if p.err != nil {
+		t.Errorf("a process that listens ended with %v", p.err)
+	}
+	p = ready("trap '' TERM; echo ready; while :; do sleep 0.05; done")
+	start := time.Now()
+	p.Stop()
+	if took := time.Since(start); took < firstAsk+secondAsk {
+		t.Errorf("a deaf process was killed after %v", took)
+	}
+	if ws := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGKILL {
+		t.Errorf("it ended by %v", ws.Signal())
+	}
+}
+
+func TestAStackWhoseProcessDiesIsNotWaitedFor(t *testing.T) {
+	s, err := New(Binaries{SFU: "/bin/false", Bridge: "/bin/false"}, Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Start(ctx); err == nil || !strings.Contains(err.Error(), "did not start: exit status 1") {
+		t.Errorf("error is %v", err)
+	}
+	s.Stop()
+}
+
+func TestFreePortsAreDifferent(t *testing.T) {
+	ports, err := freePorts(8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{}
+	for _, p := range ports {
+		if seen[p] {
+			t.Errorf("port %d twice", p)
+		}
+		seen[p] = true
+	}
+}
