@@ -1,0 +1,224 @@
+package dial
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dialroom/sfu/ledger"
+	"dialroom/sfu/room"
+	"dialroom/shared/wire"
+)
+
+// phase is how far a call has got on its way to the bridge.
+type phase uint8
+
+const (
+	accepted phase = iota // nothing was sent
+	sent                  // the bridge may have it
+	placed                // the bridge has said so, or the leg was granted
+)
+
+// call is one call from its acceptance to its ending. Its lock may be held when
+// the room's, and that of the Service, are taken.
+type call struct {
+	id, number, trunk, name string // fixed after newCall; trunk is the pinned one
+	room                    *room.Room
+	asker                   ledger.Asker
+	at                      time.Time
+	maxRing, maxDuration    time.Duration
+
+	leaving atomic.Bool   // it is being hung up
+	ready   chan struct{} // closed when placed: media is known
+	done    chan struct{} // closed when over
+
+	mu       sync.Mutex // guards what follows
+	phase    phase
+	reserved bool
+	over     bool
+	leg      Leg
+	media    netip.AddrPort // the bridge's end of the leg
+	state    wire.State
+	seq      int // of the last event
+	codec    wire.Codec
+	carrier  string // the trunk that carries it
+	answered time.Time
+
+	confirmed  bool      // the bridge is known to have it
+	missing    bool      // the last lease did not name it
+	grantedAt  time.Time // of a script's call
+	hangup     wire.Ending
+	hangupAt   time.Time
+	digits     string // to be sent
+	digitsBusy bool   // a goroutine sends them
+}
+
+func newCall(o *order, r *room.Room, p Policy, now time.Time) *call {
+	return &call{id: newID(), number: o.canonical, trunk: o.trunk, name: o.name, room: r, asker: o.asker, at: now,
+		maxRing: p.MaxRing, maxDuration: p.MaxDuration, state: wire.Dialing,
+		ready: make(chan struct{}), done: make(chan struct{})}
+}
+
+func (c *call) log(l *slog.Logger) *slog.Logger { return l.With("room", c.room.Name(), "call", c.id) }
+
+// Event moves a call to where the bridge says it is. Late and repeated events
+// change nothing. Errors: ErrUnknownCall, whereupon the bridge hangs up, and
+// ctx's when the call is not placed in time.
+func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
+	c := s.lookup(ev.ID)
+	if c == nil {
+		return unlessEnded(ev)
+	}
+	if ev.State == wire.Early || ev.State == wire.Answered {
+		// The event may overtake the answer that names the bridge's RTP address.
+		select {
+		case <-c.ready:
+		case <-c.done:
+			return ErrUnknownCall
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	c.mu.Lock()
+	if c.over {
+		c.mu.Unlock()
+		return unlessEnded(ev)
+	}
+	if ev.Seq <= c.seq {
+		c.mu.Unlock()
+		return nil
+	}
+	c.seq, c.confirmed = ev.Seq, true
+	if ev.Trunk != "" {
+		c.carrier = ev.Trunk
+	}
+	switch ev.State {
+	case wire.Dialing:
+		c.onDialing()
+	case wire.Ringing:
+		c.onRinging(ev)
+	case wire.Early:
+		c.onEarly(ev)
+	case wire.Answered:
+		c.onAnswered(ev, s.now())
+	}
+	c.mu.Unlock()
+	if ev.State == wire.Ended {
+		s.onEnded(c, ev)
+	}
+	return nil
+}
+
+// unlessEnded answers an event of a call that is gone: the bridge must hang it
+// up, unless that is what the event says.
+func unlessEnded(ev wire.CallEvent) error {
+	if ev.State == wire.Ended {
+		return nil
+	}
+	return ErrUnknownCall
+}
+
+// The states. Each function is called with the call's lock held and obeys the
+// order of wire's states: nothing goes back.
+
+// onDialing: another trunk is tried.
+func (c *call) onDialing() {
+	c.room.UpdateCall(c.id, room.CallUpdate{Trunk: c.carrier})
+}
+
+func (c *call) onRinging(ev wire.CallEvent) {
+	if c.state == wire.Dialing {
+		c.state = wire.Ringing
+	}
+	c.room.UpdateCall(c.id, room.CallUpdate{State: wire.Ringing, Trunk: c.carrier, Code: ev.Code})
+}
+
+// onEarly: the carrier plays something before the answer.
+func (c *call) onEarly(ev wire.CallEvent) {
+	if c.state != wire.Answered {
+		c.state = wire.Early
+		c.connect(ev)
+	}
+}
+
+// onAnswered may come again: a later answer can change the codec.
+func (c *call) onAnswered(ev wire.CallEvent, now time.Time) {
+	if c.state != wire.Answered {
+		c.state, c.answered = wire.Answered, now
+	}
+	c.connect(ev)
+}
+
+// connect lets the phone hear and be heard. From the answer on it always gets RTP.
+func (c *call) connect(ev wire.CallEvent) {
+	if ev.Codec != "" {
+		c.codec = ev.Codec
+	}
+	c.leg.Connect(c.codec, c.media)
+	c.room.UpdateCall(c.id, room.CallUpdate{State: c.state, Trunk: c.carrier, Code: ev.Code, Leg: c.leg, Codec: c.codec})
+}
+
+func (s *Service) onEnded(c *call, ev wire.CallEvent) {
+	reason := ev.Reason
+	if reason == "" {
+		reason = wire.TrunkFailed
+	}
+	s.finish(c, outcome{state: wire.Ended, reason: string(reason), code: ev.Code})
+}
+
+// outcome is how a call ends: wire.Ended with an ending, or wire.Refused with a refusal.
+type outcome struct {
+	state  wire.State
+	reason string
+	code   int // the last SIP status
+}
+
+// finish ends a call. Whoever comes first ends it, everybody after changes nothing.
+func (s *Service) finish(c *call, o outcome) {
+	c.mu.Lock()
+	if c.over {
+		c.mu.Unlock()
+		return
+	}
+	c.over = true
+	leg, reserved := c.leg, c.reserved
+	record := ledger.Record{Trunk: c.carrier, Answered: c.answered, Ended: s.now(), Ending: o.reason, Code: o.code}
+	c.room.UpdateCall(c.id, room.CallUpdate{State: o.state, Trunk: c.carrier, Reason: o.reason, Code: o.code, Text: wire.Words(o.reason)})
+	c.mu.Unlock()
+
+	if o.state == wire.Refused {
+		c.room.Unclaim(c.asker.Participant, c.number)
+	}
+	if leg != nil {
+		leg.Close()
+	}
+	if reserved {
+		s.settle(c, record)
+	}
+	c.log(s.log).Info("call over", "state", string(o.state), "reason", o.reason, "code", o.code, "trunk", record.Trunk, "talked", talked(record))
+	close(c.done)
+	s.drop(c)
+}
+
+// settleTimeout bounds the wait for a disk that hangs.
+const settleTimeout = 5 * time.Second
+
+// settle writes how a call ended. A ledger that fails here leaves the reservation
+// open, which its next Open settles.
+func (s *Service) settle(c *call, r ledger.Record) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	if err := s.cfg.Ledger.Settle(ctx, c.id, r); err != nil {
+		c.log(s.log).Error("call not settled", "error", err)
+	}
+}
+
+func talked(r ledger.Record) time.Duration {
+	if r.Answered.IsZero() {
+		return 0
+	}
+	return r.Ended.Sub(r.Answered).Round(time.Millisecond)
+}
