@@ -183,12 +183,14 @@ func (r *Room) callList() []Call {
 	return list
 }
 
-// HasLiveCall reports whether a call that has not ended belongs to the room.
-func (r *Room) HasLiveCall(id string) bool {
+// Call returns the call of that id, if the room remembers it.
+func (r *Room) Call(id string) (Call, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.callByID(id)
-	return c != nil && c.live()
+	if c := r.callByID(id); c != nil {
+		return c.Call, true
+	}
+	return Call{}, false
 }
 
 func (r *Room) callByID(id string) *call {

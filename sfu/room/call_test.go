@@ -58,8 +58,11 @@ func TestBusyLeavesNoGhost(t *testing.T) {
 	ann := h.join("r", "Ann")
 	h.call(ann.Room(), ann.ID(), "c_1", "602")
 	ann.Room().UpdateCall("c_1", CallUpdate{State: wire.Ended, Reason: "busy", Code: 486})
-	if n := len(ann.Room().Participants()); n != 1 || count[Joined](ann.page) != 0 || ann.Room().HasLiveCall("c_1") {
+	if n := len(ann.Room().Participants()); n != 1 || count[Joined](ann.page) != 0 {
 		t.Errorf("%d participants after a busy call", n)
+	}
+	if c, known := ann.Room().Call("c_1"); !known || c.State != wire.Ended || c.Code != 486 {
+		t.Errorf("the room remembers %+v", c)
 	}
 }
 

@@ -95,6 +95,8 @@ type JoinRequest struct {
 	// OnLeft is called once when the participant has left for good, with no lock
 	// held; a resumed participant keeps the function of its first join.
 	OnLeft func()
+	// Session is kept with the participant, across resumes; see Participant.Session.
+	Session any
 }
 
 // Sender takes messages towards a page. Send must not block and keeps their

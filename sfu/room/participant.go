@@ -9,9 +9,10 @@ import (
 
 // Participant is one person in a room: a browser, or a phone.
 type Participant struct {
-	room *Room // fixed after join
-	id   string
-	kind string // Browser or Telephone
+	room    *Room // fixed after join
+	id      string
+	kind    string // Browser or Telephone
+	session any
 
 	// Guarded by room.mu.
 	name   string
@@ -64,6 +65,9 @@ func (p *Participant) ID() string { return p.id }
 // Room returns the room it is in.
 func (p *Participant) Room() *Room { return p.room }
 
+// Session returns what the first join brought along for the participant's whole stay.
+func (p *Participant) Session() any { return p.session }
+
 // Name returns the display name.
 func (p *Participant) Name() string {
 	p.room.mu.Lock()
@@ -79,11 +83,11 @@ func (p *Participant) SetMedia(m Media) {
 		if p.gone {
 			return
 		}
+		before := p.info()
 		if p.media != m {
 			p.dropMedia()
+			p.media, p.up = m, true
 		}
-		before := p.info()
-		p.media, p.up = m, true
 		p.readTracks()
 		p.readSlots()
 		p.room.changed(p, before)

@@ -9,6 +9,9 @@ import (
 	"dialroom/shared/wire"
 )
 
+// nobody is what a browser is called that gave no name.
+const nobody = "Guest"
+
 // Room is everybody with the same room name, from the first to come until the
 // last browser has left for good.
 type Room struct {
@@ -100,7 +103,10 @@ func (r *Room) join(req JoinRequest) (p *Participant, resumed bool, err error) {
 		}
 		r.stopWaiting()
 		p = &Participant{room: r, id: newID(), name: cleanDisplayName(req.Name), kind: Browser,
-			token: newToken(), sender: req.Sender, onLeft: req.OnLeft, tracks: map[Kind]*source{}}
+			token: newToken(), sender: req.Sender, onLeft: req.OnLeft, session: req.Session, tracks: map[Kind]*source{}}
+		if p.name == "" {
+			p.name = nobody
+		}
 		p.dialed = r.memoryForNewcomer()
 		r.people = append(r.people, p)
 		r.welcome(p, req)
