@@ -137,8 +137,8 @@ type listener struct {
 }
 
 // hear takes one telephone-event packet. It returns a key's character when the
-// packet is the first of an event. Events are told apart by their timestamp: the marker bit gets lost
-// with its packet, and some senders never set it.
+// packet is the first of an event. Events are told apart by their timestamp:
+// the marker bit gets lost with its packet, and some senders never set it.
 func (e *listener) hear(h rtpHeader, payload []byte) (key byte, ok bool) {
 	if len(payload) < eventSize || int(payload[0]) >= len(keys) {
 		return 0, false

@@ -3,8 +3,8 @@
 // and the sfu.
 //
 // A [Hub] owns the one socket that carries all calls between bridge and sfu; a
-// [Leg] has an RTP and an RTCP port of its own towards its phone. All of them are read by
-// one loop (package udp), on which a packet goes its whole way:
+// [Leg] has an RTP and an RTCP port of its own towards its phone. All of them
+// are read by one loop (package udp), on which a packet goes its whole way:
 //
 //	phone → RTP port: source is the SDP's → well-formed → payload type:
 //	    audio            → new header, SSRCFromPhone → shared socket → sfu
@@ -13,10 +13,10 @@
 //	sfu → shared socket: SSRCToPhone finds the leg → source is the leg's sfu
 //	    → new header, our SSRC, negotiated payload type → RTP port → phone
 //
-// Payloads are never touched. In both directions a [splice] keeps one
-// continuous stream whatever the source does. Keys pressed in the room are
-// telephone events in the stream to the phone, with sequence numbers of its own making; audio waits
-// meanwhile. One goroutine of the hub paces keys and RTCP reports of all legs.
+// Payloads are never touched. In both directions a splice keeps one continuous
+// stream whatever the source does. Keys pressed in the room are telephone
+// events in the stream to the phone, in place of the audio. One goroutine of
+// the hub paces the keys and RTCP reports of all legs.
 //
 // A leg's mutex is held for one packet at a time; the only thing that legs
 // share on the packet path is a map that is replaced, never changed.

@@ -25,9 +25,9 @@ type localSDP struct {
 // defaultCodecs are for a leg that answers without ever having offered.
 var defaultCodecs = [...]wire.Codec{wire.PCMA, wire.PCMU}
 
-// Advertise changes the address that the leg's SDP names, for a host that
-// reaches its carriers over several interfaces and has no public address set. Call it before
-// Offer or Accept.
+// Advertise changes the address that the leg's SDP names, for a host that has
+// no public address set and reaches its carriers over several interfaces (see
+// [LocalIP]). Call it before Offer or Accept.
 func (l *Leg) Advertise(ip netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +55,8 @@ func (l *Leg) setCodecs(codecs []wire.Codec) {
 }
 
 // Offer returns an SDP offer with these codecs, the first preferred, and
-// telephone-event. During a call it is the offer for a re-INVITE that came without one.
+// telephone-event. Codecs it does not know are left out; with none left it is
+// PCMA and PCMU. During a call it is the offer for a re-INVITE that came without one.
 func (l *Leg) Offer(codecs []wire.Codec) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,8 +77,9 @@ func (l *Leg) LocalSDP() []byte {
 }
 
 // Answer takes the far end's answer to our Offer, from a 183, a 200 or an ACK.
-// RTP flows as it says from then on. A later answer, for example
-// of another branch of a forked call, replaces the earlier one. After an error everything is as before.
+// RTP flows as it says from then on. A later answer, for example of another
+// branch of a forked call, replaces the earlier one. After an error everything
+// is as before.
 func (l *Leg) Answer(answer []byte) (Session, error) {
 	sections, err := parse(answer)
 	if err != nil {
@@ -189,15 +191,6 @@ func (l *Leg) common(a *audio, ours []wire.Codec) ([]payload, error) {
 // reaches reports whether phone-side sockets can send to ip.
 func (h *Hub) reaches(ip netip.Addr) bool {
 	return ip.Is4() == h.bindIP.Is4() || h.bindIP.Is6() && h.bindIP.IsUnspecified()
-}
-
-func has(list []payload, c wire.Codec) bool {
-	for _, p := range list {
-		if p.codec == c {
-			return true
-		}
-	}
-	return false
 }
 
 // audio writes one audio section of ours.

@@ -2,6 +2,7 @@ package leg
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -18,7 +19,9 @@ type path struct {
 	hasEvents bool
 	events    uint8 // payload type of telephone-event towards the phone
 
-	accept [128]int8 // by payload type from the phone: an audio codec's static payload type, or one of the following
+	// accept says by payload type what the phone sends: an audio codec's static
+	// payload type, or one of the following.
+	accept [128]int8
 }
 
 // What a payload type from the phone can be beside audio.
@@ -66,7 +69,7 @@ func newPath(a *audio, codecs, ours []payload) *path {
 		}
 	}
 	for _, c := range ours {
-		if has(codecs, c.codec) {
+		if slices.ContainsFunc(codecs, func(p payload) bool { return p.codec == c.codec }) {
 			static, _ := staticPayload(c.codec)
 			p.accept[c.pt] = int8(static)
 		}
