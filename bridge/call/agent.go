@@ -1,0 +1,358 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/emiago/sipgo/sip"
+
+	"dialroom/bridge/leg"
+	"dialroom/bridge/trunk"
+	"dialroom/shared/wire"
+)
+
+// Config is what an [Agent] needs. UDP or TCP must be set.
+type Config struct {
+	UDP string // address to listen on for SIP over UDP, "" for none
+	TCP string // address to listen on for SIP over TCP, "" for none
+
+	// Public is the address that Via and Contact name. It must be one the
+	// far end can reach.
+	Public netip.Addr
+
+	Hub *leg.Hub
+
+	// Report is told of every change of a call, in order per call. It must
+	// not block.
+	Report func(wire.CallEvent)
+
+	// Trusted says whether inbound calls from this address belong to a
+	// trunk. Nil: none do.
+	Trusted func(netip.Addr) bool
+
+	Resolver Resolver // nil: the system's
+	Clock    Clock    // nil: the system's
+	Logger   *slog.Logger
+}
+
+// Why a call could not be placed or reached.
+var (
+	ErrClosed    = errors.New("the bridge is shutting down")
+	ErrExists    = errors.New("a call with this id exists")
+	ErrUnknown   = errors.New("no call has this id")
+	ErrTransport = errors.New("the trunk's transport is not switched on")
+	ErrNoAudio   = errors.New("the call has no audio to send digits in")
+)
+
+// Agent is the bridge's SIP user agent: its listeners, its transactions and
+// its calls.
+type Agent struct {
+	// fixed after Listen
+	cfg    Config
+	log    *slog.Logger
+	clock  Clock
+	tpl    *sip.TransportLayer
+	txl    *sip.TransactionLayer
+	udp    net.PacketConn
+	tcp    net.Listener
+	ctx    context.Context // ends with Close: lookups and connections stop
+	cancel context.CancelFunc
+	callWG sync.WaitGroup // calls
+	wg     sync.WaitGroup // listeners and transactions
+
+	// guarded by mu
+	mu       sync.Mutex
+	calls    map[string]*Call // by call id
+	dialogs  map[string]*Call // by Call-ID
+	finished *history
+	draining bool
+	closed   bool
+	idle     chan struct{} // closed when draining and no call is left
+}
+
+// Listen opens the SIP ports and serves them until Close.
+func Listen(cfg Config) (*Agent, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = SystemClock{}
+	}
+	if cfg.Resolver == nil {
+		cfg.Resolver = net.DefaultResolver
+	}
+	if cfg.Trusted == nil {
+		cfg.Trusted = func(netip.Addr) bool { return false }
+	}
+	if cfg.UDP == "" && cfg.TCP == "" {
+		return nil, errors.New("no address to listen on for SIP")
+	}
+	tameLibrary()
+	a := &Agent{
+		cfg: cfg, log: cfg.Logger, clock: cfg.Clock,
+		calls: make(map[string]*Call), dialogs: make(map[string]*Call),
+		finished: newHistory(), idle: make(chan struct{}),
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	quiet := slog.New(quietHandler{cfg.Logger.Handler()})
+	a.tpl = sip.NewTransportLayer(net.DefaultResolver, sip.NewParser(), nil,
+		sip.WithTransportLayerLogger(quiet),
+		// A far end that stops reading must not hold up the call that writes.
+		sip.WithTransportLayerTransports(sip.TransportsConfig{TCP: &sip.TransportTCP{WriteTimeout: connectTime}}))
+	a.txl = sip.NewTransactionLayer(a.tpl,
+		sip.WithTransactionLayerLogger(quiet),
+		sip.WithTransactionLayerUnhandledResponseHandler(a.stray))
+	a.txl.OnRequest(a.serve)
+	if err := a.listen(); err != nil {
+		_ = a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Agent) listen() error {
+	if a.cfg.UDP != "" {
+		conn, err := net.ListenPacket("udp", a.cfg.UDP)
+		if err != nil {
+			return fmt.Errorf("listening for SIP over UDP: %w", err)
+		}
+		a.udp = conn
+		a.wg.Go(func() { _ = a.tpl.ServeUDP(conn) })
+	}
+	if a.cfg.TCP != "" {
+		listener, err := net.Listen("tcp", a.cfg.TCP)
+		if err != nil {
+			return fmt.Errorf("listening for SIP over TCP: %w", err)
+		}
+		a.tcp = listener
+		a.wg.Go(func() { _ = a.tpl.ServeTCP(listener) })
+	}
+	return nil
+}
+
+// UDPAddr returns the UDP listener's address, the zero value without one.
+func (a *Agent) UDPAddr() netip.AddrPort {
+	if a.udp == nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(a.udp.LocalAddr())
+}
+
+// TCPAddr returns the TCP listener's address, the zero value without one.
+func (a *Agent) TCPAddr() netip.AddrPort {
+	if a.tcp == nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(a.tcp.Addr())
+}
+
+// Supports reports whether the agent listens on a transport, and so can place
+// calls over it.
+func (a *Agent) Supports(network string) bool {
+	switch network {
+	case udp:
+		return a.udp != nil
+	case tcp:
+		return a.tcp != nil
+	}
+	return false
+}
+
+// Order is a call to place.
+type Order struct {
+	ID     string
+	Room   string
+	Number string // canonical; written into the INVITE in the trunk's dial format and otherwise unchanged
+	Leg    wire.Leg
+	Slot   *trunk.Slot // released when the call is over
+}
+
+// Place starts a call and returns at once; what becomes of it is reported.
+// The slot is the agent's from here on, also when an error is returned.
+func (a *Agent) Place(order Order) (wire.Call, error) {
+	call, err := a.place(order)
+	if err != nil {
+		order.Slot.Release()
+		return wire.Call{}, err
+	}
+	return call.Snapshot(), nil
+}
+
+func (a *Agent) place(order Order) (*Call, error) {
+	if !a.Supports(order.Slot.Trunk.Transport) {
+		return nil, ErrTransport
+	}
+	media, err := a.cfg.Hub.New(order.ID, order.Leg)
+	if err != nil {
+		return nil, fmt.Errorf("opening the phone side of the media: %w", err)
+	}
+	call := newCall(a, order, media)
+	a.mu.Lock()
+	_, exists := a.calls[order.ID]
+	switch {
+	case a.closed || a.draining:
+		err = ErrClosed
+	case exists || a.finished.has(order.ID):
+		err = ErrExists
+	default:
+		a.calls[call.id] = call
+		a.dialogs[call.callID] = call
+		a.callWG.Add(2) // for run and writeLoop
+	}
+	a.mu.Unlock()
+	if err != nil {
+		media.Close()
+		return nil, err
+	}
+	go call.writeLoop()
+	go call.run()
+	return call, nil
+}
+
+// Call returns how a call stands, also for a while after its ending.
+func (a *Agent) Call(id string) (wire.Call, bool) {
+	a.mu.Lock()
+	call := a.calls[id]
+	if call == nil {
+		defer a.mu.Unlock()
+		return a.finished.get(id)
+	}
+	a.mu.Unlock()
+	return call.Snapshot(), true
+}
+
+// Calls returns every call that has not ended.
+func (a *Agent) Calls() []wire.Call {
+	a.mu.Lock()
+	running := make([]*Call, 0, len(a.calls))
+	for _, call := range a.calls {
+		running = append(running, call)
+	}
+	a.mu.Unlock()
+	list := make([]wire.Call, 0, len(running))
+	for _, call := range running {
+		if snapshot := call.Snapshot(); snapshot.State != wire.Ended {
+			list = append(list, snapshot)
+		}
+	}
+	return list
+}
+
+// Hangup ends a call for the given reason. Ending a call that has ended
+// already is no error.
+func (a *Agent) Hangup(id string, reason wire.Ending) error {
+	call, finished := a.find(id)
+	if call == nil {
+		if finished {
+			return nil
+		}
+		return ErrUnknown
+	}
+	call.post(hangup{reason})
+	return nil
+}
+
+// DTMF sends digits to the phone. The call must have audio.
+func (a *Agent) DTMF(id, digits string) error {
+	call, _ := a.find(id)
+	if call == nil {
+		return ErrUnknown
+	}
+	reply := make(chan error, 1)
+	if !call.post(dtmf{digits, reply}) {
+		return ErrUnknown
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-call.done:
+		return ErrUnknown
+	}
+}
+
+// HangupAll ends every call for the given reason.
+func (a *Agent) HangupAll(reason wire.Ending) {
+	for _, call := range a.running() {
+		call.post(hangup{reason})
+	}
+}
+
+// Drain refuses new calls from now on. The returned channel is closed when
+// the last call is over, its signalling included.
+func (a *Agent) Drain() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.draining {
+		a.draining = true
+		if len(a.calls) == 0 {
+			close(a.idle)
+		}
+	}
+	return a.idle
+}
+
+// Close drops everything at once, without a word to the far ends: hang up
+// first. It returns when nothing runs any more.
+func (a *Agent) Close() error {
+	a.mu.Lock()
+	if a.closed {
+		a.mu.Unlock()
+		return nil
+	}
+	a.closed = true
+	a.mu.Unlock()
+	a.cancel()
+	for _, call := range a.running() {
+		call.post(abandon{})
+	}
+	a.callWG.Wait() // from here on nothing starts a transaction
+	a.txl.Close()
+	err := a.tpl.Close()
+	if a.udp != nil {
+		err = errors.Join(err, a.udp.Close())
+	}
+	if a.tcp != nil {
+		err = errors.Join(err, a.tcp.Close())
+	}
+	a.wg.Wait()
+	// The listener may have accepted a last connection while the first pass ran.
+	return errors.Join(err, a.tpl.Close())
+}
+
+func (a *Agent) running() []*Call {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]*Call, 0, len(a.calls))
+	for _, call := range a.calls {
+		list = append(list, call)
+	}
+	return list
+}
+
+func (a *Agent) find(id string) (call *Call, finished bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.calls[id], a.finished.has(id)
+}
+
+// forget is called by a call that is over.
+func (a *Agent) forget(call *Call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.calls, call.id)
+	delete(a.dialogs, call.callID)
+	a.finished.add(call.Snapshot())
+	if a.draining && len(a.calls) == 0 {
+		close(a.idle)
+	}
+}
+
+func addrPort(addr net.Addr) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

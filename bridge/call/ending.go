@@ -1,0 +1,102 @@
+package call
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"dialroom/shared/wire"
+)
+
+// ending says in our words why a final response (RFC 3261 §21) ended a call.
+// rang is whether a phone had rung before: what timed out then is a person,
+// not a network.
+//
+// Some statuses say it all. The others are what gateways answer for want of
+// better; there the ISUP cause in the Reason header (RFC 3326, values of
+// Q.850) is believed first.
+func ending(res *sip.Response, rang bool) wire.Ending {
+	if e, ok := exact[res.StatusCode]; ok {
+		return e
+	}
+	if e, ok := causes[cause(res)]; ok {
+		return e
+	}
+	silent := wire.Unreachable
+	if rang {
+		silent = wire.NoAnswer
+	}
+	switch status := res.StatusCode; {
+	case status == sip.StatusTemporarilyUnavailable, status == sip.StatusRequestTimeout,
+		status == sip.StatusRequestTerminated:
+		return silent
+	case status >= 300 && status < 400:
+		// Redirections are not followed: the number that was checked is the
+		// number that is dialled.
+		return wire.Unreachable
+	default:
+		// The trunk does not want our request (401, 403, 488, …), or is
+		// broken (5xx).
+		return wire.TrunkFailed
+	}
+}
+
+// exact are the statuses that need no second opinion.
+var exact = map[int]wire.Ending{
+	sip.StatusBusyHere:                   wire.Busy,
+	sip.StatusGlobalBusyEverywhere:       wire.Busy,
+	sip.StatusGlobalDecline:              wire.Declined,
+	607:                                  wire.Declined, // Unwanted, RFC 8197
+	608:                                  wire.Declined, // Rejected, RFC 8688
+	433:                                  wire.Declined, // Anonymity Disallowed, RFC 5079
+	sip.StatusNotFound:                   wire.NotFound,
+	sip.StatusGone:                       wire.NotFound,
+	sip.StatusAddressIncomplete:          wire.NotFound,
+	sip.StatusAmbiguous:                  wire.NotFound,
+	sip.StatusGlobalDoesNotExistAnywhere: wire.NotFound,
+}
+
+// causes are the Q.850 values with a meaning for a person.
+var causes = map[int]wire.Ending{
+	1:  wire.NotFound,    // unallocated number
+	3:  wire.NotFound,    // no route to destination
+	17: wire.Busy,        // user busy
+	18: wire.NoAnswer,    // no user responding
+	19: wire.NoAnswer,    // no answer from user
+	20: wire.Unreachable, // subscriber absent
+	21: wire.Declined,    // call rejected
+	22: wire.NotFound,    // number changed
+	27: wire.Unreachable, // destination out of order
+	28: wire.NotFound,    // invalid number format
+	31: wire.Unreachable, // normal, unspecified
+	34: wire.TrunkFailed, // no circuit available
+	38: wire.TrunkFailed, // network out of order
+	41: wire.TrunkFailed, // temporary failure
+	42: wire.TrunkFailed, // switching equipment congestion
+	47: wire.TrunkFailed, // resource unavailable
+}
+
+// cause returns the Q.850 cause of a message's Reason headers, or 0. The
+// header is a list, and a protocol's parameters come in any order (RFC 3326
+// §2).
+func cause(msg sip.Message) int {
+	for _, header := range msg.GetHeaders("Reason") {
+		for value := range strings.SplitSeq(header.Value(), ",") {
+			fields := strings.Split(value, ";")
+			if !strings.EqualFold(strings.TrimSpace(fields[0]), "Q.850") {
+				continue
+			}
+			for _, field := range fields[1:] {
+				name, number, _ := strings.Cut(field, "=")
+				if !strings.EqualFold(strings.TrimSpace(name), "cause") {
+					continue
+				}
+				if n, err := strconv.Atoi(strings.TrimSpace(number)); err == nil {
+					return n
+				}
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,291 @@
+package call
+
+import (
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"dialroom/shared/wire"
+)
+
+// This file is what the states do with the far end's requests in a dialog.
+
+// served says what a request of the far end was, as far as the states care.
+type served bool
+
+const (
+	otherServed served = false
+	byeServed   served = true
+)
+
+// reinvite is an INVITE inside the dialog that we accepted and that is not
+// ACKed yet.
+type reinvite struct {
+	ev      request
+	res     *sip.Response
+	offered bool          // our 200 carries an offer; the ACK must answer it
+	wait    time.Duration // until the 200 is repeated
+	waited  time.Duration
+}
+
+// serveAnswered serves a request in the confirmed dialog.
+func (c *Call) serveAnswered(ev request) served {
+	d := c.dialogOf(ev.req)
+	if d == nil {
+		c.refuse(ev, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+		return otherServed
+	}
+	if d != c.dialog {
+		// A branch that lost; it is being hung up already.
+		return c.serveEnding(ev)
+	}
+	if !c.acceptable(ev, d) {
+		return otherServed
+	}
+	switch ev.req.Method {
+	case sip.BYE:
+		d.byed = true
+		c.refuse(ev, sip.StatusOK, "OK")
+		return byeServed
+	case sip.INVITE:
+		c.serveReinvite(ev, d)
+	case sip.UPDATE:
+		c.serveUpdate(ev, d)
+	default:
+		c.serveOther(ev)
+	}
+	return otherServed
+}
+
+// serveEarly serves a request that comes before the answer.
+func (c *Call) serveEarly(ev request) served {
+	if ev.req.Method == sip.BYE && c.toUs(ev.req) {
+		// The callee may not send this in an early dialog (RFC 3261 §15), so
+		// it has overtaken the 200. Either way it wants no call.
+		c.refuse(ev, sip.StatusOK, "OK")
+		return byeServed
+	}
+	d := c.dialogOf(ev.req)
+	if d == nil {
+		c.refuse(ev, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+		return otherServed
+	}
+	if !c.acceptable(ev, d) {
+		return otherServed
+	}
+	switch ev.req.Method {
+	case sip.INVITE:
+		// Our own INVITE is pending (RFC 3261 §14.2).
+		c.refuse(ev, sip.StatusRequestPending, "Request Pending")
+	case sip.UPDATE:
+		if len(ev.req.Body()) > 0 && d.answer == nil {
+			// Our offer has no answer yet (RFC 3311 §5.2).
+			c.refuse(ev, sip.StatusRequestPending, "Request Pending")
+			return otherServed
+		}
+		c.serveUpdate(ev, d)
+	default:
+		c.serveOther(ev)
+	}
+	return otherServed
+}
+
+// serveEnding serves a request after the ending: a BYE that crosses ours is
+// fine, for everything else the call is gone.
+func (c *Call) serveEnding(ev request) served {
+	if ev.req.Method == sip.BYE && c.toUs(ev.req) {
+		c.refuse(ev, sip.StatusOK, "OK")
+		return otherServed
+	}
+	c.refuse(ev, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	return otherServed
+}
+
+// toUs reports whether a request carries our tag.
+func (c *Call) toUs(req *sip.Request) bool {
+	tag, _ := c.local.from.Params.Get("tag")
+	return req.To().Params.GetOr("tag", "") == tag
+}
+
+// dialogOf returns the dialog a request belongs to, RFC 3261 §12.2.2, or nil.
+func (c *Call) dialogOf(req *sip.Request) *dialog {
+	if !c.toUs(req) {
+		return nil
+	}
+	return c.forks[req.From().Params.GetOr("tag", "")]
+}
+
+// acceptable refuses what no method may do: come late, or require an
+// extension.
+func (c *Call) acceptable(ev request, d *dialog) bool {
+	if !d.later(ev.req.CSeq().SeqNo) {
+		// RFC 3261 §12.2.2: out of order.
+		c.refuse(ev, sip.StatusInternalServerError, "Server Internal Error")
+		return false
+	}
+	var unsupported []string
+	for _, h := range ev.req.GetHeaders("Require") {
+		unsupported = append(unsupported, h.Value())
+	}
+	if len(unsupported) > 0 {
+		// RFC 3261 §8.2.2.3. We support no extension that can be required.
+		c.refuse(ev, sip.StatusBadExtension, "Bad Extension",
+			sip.NewHeader("Unsupported", strings.Join(unsupported, ", ")))
+		return false
+	}
+	return true
+}
+
+// serveReinvite answers a re-INVITE (RFC 3261 §14.2): hold, resume, another
+// address, another codec, a session refresh, or an offer wanted from us.
+func (c *Call) serveReinvite(ev request, d *dialog) {
+	if c.reinvite != nil {
+		// RFC 3261 §14.2: the one before is not through. Come back in a while.
+		c.refuse(ev, sip.StatusInternalServerError, "Server Internal Error", sip.NewHeader("Retry-After", "2"))
+		return
+	}
+	body, offered, ok := c.negotiate(ev)
+	if !ok {
+		return
+	}
+	if uri, ok := contact(ev.req); ok {
+		d.target = uri // target refresh, RFC 3261 §12.2.2
+	}
+	res := c.accepted(ev.req, body)
+	c.reinvite = &reinvite{ev: ev, res: res, offered: offered, wait: t1}
+	c.arm(ackWait, t1)
+	c.respond(ev, res)
+}
+
+// serveUpdate answers UPDATE (RFC 3311 §5.2): like a re-INVITE, but without
+// ACK, and without a body it only refreshes.
+func (c *Call) serveUpdate(ev request, d *dialog) {
+	var body []byte
+	if len(ev.req.Body()) > 0 {
+		var ok bool
+		if body, _, ok = c.negotiate(ev); !ok {
+			return
+		}
+	}
+	if uri, ok := contact(ev.req); ok {
+		d.target = uri
+	}
+	c.respond(ev, c.accepted(ev.req, body))
+	close(ev.done)
+}
+
+// negotiate answers the offer in a request, or makes one where it has none.
+// When it returns false the request has been refused.
+func (c *Call) negotiate(ev request) (body []byte, offered, ok bool) {
+	if len(ev.req.Body()) == 0 {
+		return c.media.Offer(c.trunk.Codecs), true, true
+	}
+	if ct := ev.req.ContentType(); ct != nil && !strings.EqualFold(mediaType(ct.Value()), "application/sdp") {
+		c.refuse(ev, sip.StatusUnsupportedMediaType, "Unsupported Media Type", sip.NewHeader("Accept", "application/sdp"))
+		return nil, false, false
+	}
+	body, session, err := c.media.Accept(ev.req.Body())
+	if err != nil {
+		// The session stays as it was (RFC 3261 §14.2).
+		c.log.Info("the far end's offer cannot be used", "error", err)
+		c.refuse(ev, sip.StatusNotAcceptableHere, "Not Acceptable Here")
+		return nil, false, false
+	}
+	c.sessionChanged(session.Codec)
+	return body, false, true
+}
+
+// sessionChanged reports a codec that another offer brought, and gives a
+// phone that comes back from hold time to send.
+func (c *Call) sessionChanged(codec wire.Codec) {
+	c.onHold = c.agent.clock.Now()
+	if now := c.Snapshot(); now.Codec != codec {
+		c.report(now.State, codec)
+	}
+}
+
+// acked takes the ACK to our answer to a re-INVITE.
+func (c *Call) acked(req *sip.Request) error {
+	r := c.reinvite
+	if r == nil || c.dialogOf(req) != c.dialog || req.CSeq().SeqNo != r.ev.req.CSeq().SeqNo {
+		return nil
+	}
+	c.disarm(ackWait)
+	c.reinvite = nil
+	close(r.ev.done)
+	if !r.offered {
+		return nil
+	}
+	session, err := c.media.Answer(req.Body())
+	if err != nil {
+		return err
+	}
+	c.sessionChanged(session.Codec)
+	return nil
+}
+
+// repeatAnswer sends our 200 to a re-INVITE again while no ACK comes, over
+// any transport (RFC 3261 §13.3.1.4). It returns false after 64·T1.
+func (c *Call) repeatAnswer() bool {
+	r := c.reinvite
+	if r == nil {
+		return true
+	}
+	r.waited += r.wait
+	if r.waited >= giveUpTime {
+		return false
+	}
+	r.wait = min(2*r.wait, t2)
+	c.arm(ackWait, r.wait)
+	c.respond(r.ev, r.res)
+	return true
+}
+
+// serveOther answers the methods that change nothing in a dialog.
+func (c *Call) serveOther(ev request) {
+	switch ev.req.Method {
+	case sip.OPTIONS:
+		c.refuse(ev, sip.StatusOK, "OK", capabilities()...)
+	case sip.INFO:
+		// Keys of the phone, a keep-alive, or a picture refresh. Nothing here
+		// acts on them; refusing them would make some phones hang up.
+		c.refuse(ev, sip.StatusOK, "OK")
+	default:
+		status, reason := notAllowed(ev.req.Method)
+		c.refuse(ev, status, reason, capabilities()...)
+	}
+}
+
+// refuse sends a response without a body and is done with the request.
+func (c *Call) refuse(ev request, status int, reason string, headers ...sip.Header) {
+	res := sip.NewResponseFromRequest(ev.req, status, reason, nil)
+	for _, h := range headers {
+		res.AppendHeader(h)
+	}
+	c.respond(ev, res)
+	close(ev.done)
+}
+
+// accepted returns the 200 to a re-INVITE or an UPDATE.
+func (c *Call) accepted(req *sip.Request, body []byte) *sip.Response {
+	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", body)
+	res.AppendHeader(c.agent.contact(sip.NetworkToLower(req.Transport())))
+	res.AppendHeader(sip.NewHeader("Allow", allowed))
+	if len(body) > 0 {
+		res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+	}
+	return res
+}
+
+func (c *Call) respond(ev request, res *sip.Response) {
+	if err := ev.tx.Respond(res); err != nil {
+		c.log.Debug("a response could not be sent", "method", string(ev.req.Method), "error", err)
+	}
+}
+
+// mediaType cuts the parameters off a Content-Type.
+func mediaType(value string) string {
+	value, _, _ = strings.Cut(value, ";")
+	return strings.TrimSpace(value)
+}
