@@ -1,0 +1,409 @@
+package dial
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"dialroom/sfu/fraud"
+	"dialroom/sfu/ledger"
+	"dialroom/sfu/room"
+	"dialroom/shared/sign"
+	"dialroom/shared/wire"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		dialForever(dir, os.Getenv(childURL))
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	phoneNumber = "+4930123456"
+	bridgeMedia = "127.0.0.1:40200"
+)
+
+// house is a Service with everything around it. It lives in a synctest bubble:
+// time passes only when everybody waits.
+type house struct {
+	*Service
+	t      *testing.T
+	rooms  *room.Manager
+	ledger *fakeLedger
+	bridge *fakeBridge
+	legs   *fakeLegs
+}
+
+// inHouse runs a test in a house of its own.
+func inHouse(t *testing.T, test func(h *house)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := &house{t: t, ledger: &fakeLedger{open: map[string]bool{}}, legs: &fakeLegs{}}
+		h.bridge = &fakeBridge{instance: "b1", calls: map[string]bool{}}
+		h.rooms = room.New(room.Config{
+			NewConference:  func() room.Conference { return fakeConference{} },
+			OnCallOrphaned: func(call string, why wire.Ending) { h.Orphaned(call, why) },
+		})
+		h.Service = New(Config{Rooms: h.rooms, NewLeg: h.legs.make, Ledger: h.ledger, Bridge: h.bridge, Instance: "s1",
+			Policy: Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+"}, Carried: []string{"", "+"}}), MaxRing: time.Minute, MaxDuration: time.Hour}})
+		test(h)
+		h.Close()
+		h.rooms.Close()
+		if open := h.ledger.stillOpen(); len(open) > 0 {
+			t.Errorf("not settled: %v", open)
+		}
+		if n := h.legs.open(); n > 0 {
+			t.Errorf("%d legs are open", n)
+		}
+	})
+}
+
+func rules(t testing.TB, s fraud.Settings) *fraud.Rules {
+	r, err := fraud.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// page is a browser in a room, with the messages it got.
+type page struct {
+	*room.Participant
+	mu   sync.Mutex
+	msgs []any
+}
+
+func (p *page) Send(msg any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.msgs = append(p.msgs, msg)
+}
+
+// states lists what the page was told about a call: "dialing", "ended busy 486" …
+func (p *page) states(id string) string {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []string
+	for _, m := range p.msgs {
+		if c, ok := m.(room.CallChanged); ok && c.ID == id {
+			s := string(c.State)
+			if c.Reason != "" {
+				s += " " + c.Reason
+			}
+			if c.Code != 0 {
+				s += fmt.Sprint(" ", c.Code)
+			}
+			list = append(list, s)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func (h *house) join(roomName string) *page {
+	h.t.Helper()
+	p := &page{}
+	participant, _, err := h.rooms.Join(room.JoinRequest{Room: roomName, Name: "Ann", Sender: p})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p.Participant = participant
+	return p
+}
+
+// dial asks for a call as p's page does.
+func (h *house) dial(p *page, number string) room.Call {
+	return h.Dial(h.t.Context(), Request{Room: p.Room().Name(), Participant: p.ID(), Number: number, IP: netip.MustParseAddr("192.0.2.7")})
+}
+
+// placed dials and waits until the bridge has the call.
+func (h *house) placed(p *page) string {
+	h.t.Helper()
+	c := h.dial(p, phoneNumber)
+	if c.State != wire.Dialing {
+		h.t.Fatalf("got %+v", c)
+	}
+	synctest.Wait()
+	return c.ID
+}
+
+func (h *house) event(seq int, id string, state wire.State, change ...func(*wire.CallEvent)) error {
+	ev := wire.CallEvent{Seq: seq, ID: id, State: state}
+	for _, f := range change {
+		f(&ev)
+	}
+	return h.Event(h.t.Context(), ev)
+}
+
+func (h *house) mustEvent(seq int, id string, state wire.State, change ...func(*wire.CallEvent)) {
+	h.t.Helper()
+	if err := h.event(seq, id, state, change...); err != nil {
+		h.t.Fatalf("event %s: %v", state, err)
+	}
+}
+
+func pcma(ev *wire.CallEvent) { ev.Codec = wire.PCMA }
+
+func because(reason wire.Ending, code int) func(*wire.CallEvent) {
+	return func(ev *wire.CallEvent) { ev.Reason, ev.Code = reason, code }
+}
+
+// fakeBridge takes every call unless told otherwise.
+type fakeBridge struct {
+	mu       sync.Mutex
+	instance string
+	calls    map[string]bool // that it has
+	posts    []wire.CallRequest
+	deletes  []string // path?query
+	digits   []string
+	leases   [][]string
+	down     bool                                 // nothing answers
+	deaf     bool                                 // DELETE is answered and ignored
+	slow     chan struct{}                        // a POST waits for it
+	onPost   func(wire.CallRequest) error         // instead of taking the call
+	onDelete func(id string, why wire.Ending)     // after the call is gone
+	onLease  func(wire.LeaseRequest) (wait error) // before the answer
+}
+
+var errDown = errors.New("connection refused")
+
+func (b *fakeBridge) Do(ctx context.Context, method, path string, in, out any) error {
+	b.mu.Lock()
+	down, slow, onPost, onDelete, onLease := b.down, b.slow, b.onPost, b.onDelete, b.onLease
+	b.mu.Unlock()
+	if down {
+		return errDown
+	}
+	switch {
+	case method == http.MethodPost && path == wire.PathCalls:
+		req := in.(wire.CallRequest)
+		b.mu.Lock()
+		b.posts = append(b.posts, req)
+		b.mu.Unlock()
+		if slow != nil {
+			select {
+			case <-slow:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if onPost != nil {
+			if err := onPost(req); err != nil {
+				return err
+			}
+		}
+		b.mu.Lock()
+		b.calls[req.ID] = true
+		b.mu.Unlock()
+		*out.(*wire.CallResponse) = wire.CallResponse{Call: wire.Call{ID: req.ID, Trunk: "tr_1"}, Media: bridgeMedia}
+	case method == http.MethodPost && path == wire.PathLease:
+		req := in.(wire.LeaseRequest)
+		if onLease != nil {
+			if err := onLease(req); err != nil {
+				return err
+			}
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.leases = append(b.leases, req.Calls)
+		resp := wire.LeaseResponse{Instance: b.instance}
+		for id := range b.calls {
+			resp.Calls = append(resp.Calls, id)
+		}
+		*out.(*wire.LeaseResponse) = resp
+	case method == http.MethodPost && strings.HasSuffix(path, "/dtmf"):
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.digits = append(b.digits, in.(wire.DTMFRequest).Digits)
+	case method == http.MethodDelete:
+		path = strings.TrimPrefix(path, wire.PathCalls+"/")
+		id, query, _ := strings.Cut(path, "?")
+		b.mu.Lock()
+		b.deletes = append(b.deletes, path)
+		had := b.calls[id]
+		if b.deaf {
+			b.mu.Unlock()
+			return nil
+		}
+		delete(b.calls, id)
+		b.mu.Unlock()
+		if !had {
+			return refusal(http.StatusNotFound, "")
+		}
+		if onDelete != nil {
+			onDelete(id, wire.Ending(strings.TrimPrefix(query, "reason=")))
+		}
+	default:
+		return fmt.Errorf("unexpected %s %s", method, path)
+	}
+	return nil
+}
+
+func (b *fakeBridge) set(f func(*fakeBridge)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f(b)
+}
+
+func (b *fakeBridge) postCount() int {
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.posts)
+}
+
+func (b *fakeBridge) hungUp() string {
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.deletes, ", ")
+}
+
+func (b *fakeBridge) renewed() [][]string {
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.leases)
+}
+
+// refusal is an answer of the bridge other than 2xx.
+func refusal(status int, reason string) error {
+	body, _ := json.Marshal(wire.Error{Error: "refused", Reason: reason})
+	return &sign.StatusError{Status: status, Body: body}
+}
+
+// fakeLedger remembers what is reserved and settled.
+type fakeLedger struct {
+	mu       sync.Mutex
+	broken   bool
+	reserved []ledger.Reservation
+	open     map[string]bool
+	records  []ledger.Record
+	refusals []ledger.Refusal
+}
+
+func (l *fakeLedger) Reserve(_ context.Context, r ledger.Reservation) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken {
+		return errors.New("disk full")
+	}
+	l.reserved = append(l.reserved, r)
+	l.open[r.ID] = true
+	return nil
+}
+
+func (l *fakeLedger) Settle(_ context.Context, id string, r ledger.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.open[id] {
+		return ledger.ErrUnknown
+	}
+	delete(l.open, id)
+	l.records = append(l.records, r)
+	return nil
+}
+
+func (l *fakeLedger) Refused(_ context.Context, r ledger.Refusal) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken {
+		return errors.New("disk full")
+	}
+	l.refusals = append(l.refusals, r)
+	return nil
+}
+
+func (l *fakeLedger) stillOpen() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var ids []string
+	for id := range l.open {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// last returns how the last settled call ended.
+func (l *fakeLedger) last() ledger.Record {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.records) == 0 {
+		return ledger.Record{}
+	}
+	return l.records[len(l.records)-1]
+}
+
+// fakeLegs makes legs and counts them.
+type fakeLegs struct {
+	mu   sync.Mutex
+	legs []*fakeLeg
+}
+
+func (f *fakeLegs) make(call string) Leg {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := &fakeLeg{owner: f, track: &room.Track{Owner: call, Kind: room.Phone}, ssrc: uint32(len(f.legs) + 1)}
+	f.legs = append(f.legs, l)
+	return l
+}
+
+func (f *fakeLegs) open() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, l := range f.legs {
+		if l.closed == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+type fakeLeg struct {
+	owner     *fakeLegs
+	track     *room.Track
+	ssrc      uint32
+	connected []string
+	closed    int
+}
+
+func (l *fakeLeg) Track() *room.Track { return l.track }
+
+func (l *fakeLeg) Wire() wire.Leg {
+	return wire.Leg{Media: "127.0.0.1:40100", SSRCFromPhone: l.ssrc, SSRCToPhone: l.ssrc + 1000}
+}
+
+func (l *fakeLeg) Connect(codec wire.Codec, bridge netip.AddrPort) {
+	l.owner.mu.Lock()
+	defer l.owner.mu.Unlock()
+	l.connected = append(l.connected, fmt.Sprint(codec, " ", bridge))
+}
+
+func (l *fakeLeg) Close() {
+	l.owner.mu.Lock()
+	defer l.owner.mu.Unlock()
+	l.closed++
+}
+
+type fakeConference struct{}
+
+func (fakeConference) Add(room.Leg)             {}
+func (fakeConference) Remove(room.Leg)          {}
+func (fakeConference) SetSources([]*room.Track) {}
+func (fakeConference) Close()                   {}
