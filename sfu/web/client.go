@@ -3,13 +3,7 @@ package web
 import (
 	"net/netip"
 	"strings"
-	"sync"
 )
-
-// maxSocketsPerIP is how many WebSockets one address may have open: an office
-// of fifty people behind one address can be in calls at once, a script that
-// opens thousands cannot.
-const maxSocketsPerIP = 50
 
 // clientIP finds who asks. remote is the other end of the connection;
 // forwarded are the X-Forwarded-For fields in the order they came. The list is
@@ -45,71 +39,4 @@ func isIn(a netip.Addr, list []netip.Prefix) bool {
 		}
 	}
 	return false
-}
-
-// bucket is what caps count by: an IPv4 address, or the /64 an IPv6 address is
-// in, because that is what one customer gets.
-func bucket(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // fails only for the zero Addr, whose bucket is the zero Prefix
-	return p
-}
-
-// capacity counts what is open per bucket.
-type capacity struct {
-	max int
-
-	mu     sync.Mutex
-	open   map[netip.Prefix]int // guarded by mu
-	sum    int                  // guarded by mu
-	closed bool                 // guarded by mu
-}
-
-func newCapacity(limit int) *capacity {
-	return &capacity{max: limit, open: map[netip.Prefix]int{}}
-}
-
-// take takes a place for a and starts wg, or says why there is none.
-func (c *capacity) take(a netip.Addr, wg *sync.WaitGroup) error {
-	b := bucket(a)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.closed:
-		return errClosing
-	case c.open[b] >= c.max:
-		return errTooManySockets
-	}
-	c.open[b]++
-	c.sum++
-	wg.Add(1)
-	return nil
-}
-
-func (c *capacity) release(a netip.Addr, wg *sync.WaitGroup) {
-	b := bucket(a)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open[b]--; c.open[b] == 0 {
-		delete(c.open, b)
-	}
-	c.sum--
-	wg.Done()
-}
-
-func (c *capacity) total() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.sum
-}
-
-// close refuses everybody from now on.
-func (c *capacity) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
 }

@@ -14,12 +14,11 @@ import (
 
 // Errors of this package's own edges.
 var (
-	errInternal       = errors.New("internal error")
-	errBadRequest     = errors.New("the request cannot be understood")
-	errOrigin         = errors.New("the page is not of this site")
-	errRole           = errors.New("the key may not do this")
-	errTooManySockets = errors.New("too many connections from one address")
-	errClosing        = errors.New("the server is closing")
+	errInternal   = errors.New("internal error")
+	errBadRequest = errors.New("the request cannot be understood")
+	errOrigin     = errors.New("the page is not of this site")
+	errRole       = errors.New("the key may not do this")
+	errClosing    = errors.New("the server is closing")
 )
 
 // answerTo is the one place where an error becomes an answer. Texts of errors
@@ -49,8 +48,6 @@ func answerTo(err error) (status int, body wire.Error) {
 		return http.StatusServiceUnavailable, wire.Error{Error: "unavailable", Text: "There is no more space; please try again later."}
 	case errors.Is(err, room.ErrShutdown), errors.Is(err, errClosing):
 		return http.StatusServiceUnavailable, wire.Error{Error: "unavailable", Reason: string(wire.Shutdown), Text: wire.Words(string(wire.Shutdown))}
-	case errors.Is(err, errTooManySockets):
-		return http.StatusTooManyRequests, wire.Error{Error: "too-many", Text: "There are too many connections from this address."}
 	}
 	return http.StatusInternalServerError, wire.Error{Error: "internal", Text: "Something went wrong here."}
 }

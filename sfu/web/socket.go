@@ -9,15 +9,12 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/cloudwego/hertz/pkg/app"
 	"github.com/cloudwego/hertz/pkg/common/adaptor"
 	"github.com/coder/websocket"
 )
-
-// maxMessage is the largest WebSocket message a page may send, in bytes; a
-// larger one closes the socket with 1009. An offer with 13 m-lines has 16 KB.
-const maxMessage = 64 << 10
 
 // setOrigins reads the allowed origins and returns the Content-Security-Policy,
 // which names the WebSocket of the first.
@@ -53,12 +50,12 @@ func (s *Server) socket(c context.Context, ctx *app.RequestContext) {
 		s.fail(ctx, errOrigin)
 		return
 	}
-	client := s.client(ctx)
-	if err := s.perIP.take(client, &s.sockets); err != nil {
-		s.fail(ctx, err)
+	if !s.conversations.begin() {
+		s.fail(ctx, errClosing)
 		return
 	}
-	defer s.perIP.release(client, &s.sockets)
+	defer s.conversations.end()
+	client := s.client(ctx)
 	adaptor.HertzHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The origin has been checked, more strictly than by Accept.
 		conn, err := websocket.Accept(&upgrade{ResponseWriter: w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
@@ -66,7 +63,6 @@ func (s *Server) socket(c context.Context, ctx *app.RequestContext) {
 			return // Accept has answered
 		}
 		defer func() { _ = conn.CloseNow() }()
-		conn.SetReadLimit(maxMessage)
 		s.cfg.Sockets.Serve(s.ctx, conn, client)
 	}))(c, ctx)
 }
@@ -75,6 +71,50 @@ func (s *Server) socket(c context.Context, ctx *app.RequestContext) {
 func (s *Server) client(ctx *app.RequestContext) netip.Addr {
 	remote, _ := netip.ParseAddrPort(ctx.RemoteAddr().String()) // zero when it is no TCP address
 	return clientIP(remote.Addr(), ctx.Request.Header.GetAll("X-Forwarded-For"), s.cfg.TrustedProxies)
+}
+
+// conversations counts the WebSockets that are open. How many an address may
+// have is for Sockets to say, which can tell the page why.
+type conversations struct {
+	mu     sync.Mutex // guards what follows
+	n      int
+	closed chan struct{} // non-nil once closing; closed when the last has ended
+}
+
+func (c *conversations) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed != nil {
+		return false
+	}
+	c.n++
+	return true
+}
+
+func (c *conversations) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n--; c.n == 0 && c.closed != nil {
+		close(c.closed)
+	}
+}
+
+func (c *conversations) open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+// close lets none begin any more and returns a channel that is closed when all
+// have ended. It is called once.
+func (c *conversations) close() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = make(chan struct{})
+	if c.n == 0 {
+		close(c.closed)
+	}
+	return c.closed
 }
 
 // upgrade writes the 101 itself: the adaptor would add a Content-Length, which

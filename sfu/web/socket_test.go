@@ -51,11 +51,10 @@ func TestAWebSocketIsHandedOverAndWorksBothWays(t *testing.T) {
 	if got := <-st.sockets.came; got != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("client %v", got)
 	}
-	for _, msg := range [][]byte{[]byte(`{"type":"ping"}`), bytes.Repeat([]byte("x"), maxMessage)} {
+	for _, msg := range [][]byte{[]byte(`{"type":"ping"}`), bytes.Repeat([]byte("x"), 16<<10)} {
 		if err := conn.Write(t.Context(), websocket.MessageText, msg); err != nil {
 			t.Fatal(err)
 		}
-		conn.SetReadLimit(maxMessage)
 		if _, got, err := conn.Read(t.Context()); err != nil || !bytes.Equal(got, msg) {
 			t.Fatalf("%d bytes came back, %v", len(got), err)
 		}
@@ -95,18 +94,6 @@ func TestThe101HasNoContentLength(t *testing.T) {
 	<-st.sockets.left
 }
 
-func TestAMessageTooLargeClosesWith1009(t *testing.T) {
-	st := newSite(t, nil)
-	conn := st.mustDial(t)
-	if err := conn.Write(t.Context(), websocket.MessageText, make([]byte, maxMessage+1)); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
-		t.Errorf("got %v", err)
-	}
-	<-st.sockets.left
-}
-
 func TestOnlyPagesOfThisSiteMayConnect(t *testing.T) {
 	st := newSite(t, func(c *Config) { c.AllowedOrigins = []string{"https://CRM.example.org:443"} })
 	for name, c := range map[string]struct {
@@ -133,42 +120,13 @@ func TestOnlyPagesOfThisSiteMayConnect(t *testing.T) {
 	}
 }
 
-func TestOneAddressCannotOpenSocketsWithoutEnd(t *testing.T) {
+func TestTheClientOfASocketIsFoundBehindAProxy(t *testing.T) {
 	st := newSite(t, func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
-	from := func(ip string) http.Header {
-		return http.Header{"Origin": {siteOrigin}, "X-Forwarded-For": {ip}}
+	if _, _, err := st.dial(t, http.Header{"Origin": {siteOrigin}, "X-Forwarded-For": {"192.0.2.99, 2001:db8::1"}}); err != nil {
+		t.Fatal(err)
 	}
-	var first *websocket.Conn
-	for i := range maxSocketsPerIP {
-		conn, _, err := st.dial(t, from("2001:db8::"+string(rune('1'+i%9))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			first = conn
-		}
-	}
-	if _, resp, err := st.dial(t, from("2001:db8::ffff")); err == nil || resp.StatusCode != 429 {
-		t.Errorf("one more of the same /64: %v", err)
-	}
-	if _, _, err := st.dial(t, from("2001:db8:0:1::1")); err != nil {
-		t.Errorf("another network: %v", err)
-	}
-	// A forged entry left of the proxy's does not make another bucket.
-	if _, resp, err := st.dial(t, from("192.0.2.99, 2001:db8::1")); err == nil || resp.StatusCode != 429 {
-		t.Errorf("with a forged address: %v", err)
-	}
-	_ = first.CloseNow()
-	<-st.sockets.left
-	// The place is free as soon as the handler has returned.
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		if _, _, err := st.dial(t, from("2001:db8::1")); err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the place of a closed socket stays taken")
-		}
+	if got := <-st.sockets.came; got != netip.MustParseAddr("2001:db8::1") {
+		t.Errorf("client %v", got)
 	}
 }
 

@@ -96,10 +96,9 @@ type Server struct {
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the server has stopped accepting
 
-	sockets  sync.WaitGroup // conversations under way
-	perIP    *capacity
-	closing  sync.Once
-	closeErr error
+	conversations conversations
+	closing       sync.Once
+	closeErr      error
 }
 
 // New starts to listen and to serve. Errors: a taken or impossible address, a
@@ -108,7 +107,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, done: make(chan struct{}), perIP: newCapacity(maxSocketsPerIP)}
+	s := &Server{cfg: cfg, log: cfg.Logger, done: make(chan struct{})}
 	policy, err := s.setOrigins()
 	if err != nil {
 		return nil, err
@@ -185,7 +184,7 @@ func (s *Server) Addr() netip.AddrPort {
 }
 
 // Sockets is the number of WebSockets that are open.
-func (s *Server) Sockets() int { return s.perIP.total() }
+func (s *Server) Sockets() int { return s.conversations.open() }
 
 // Quiet keeps Hertz from writing to standard error in a form of its own what
 // is no error of ours. It changes the whole process and is for main, before
@@ -198,7 +197,6 @@ func (s *Server) Close() error {
 	s.closing.Do(func() {
 		s.stop()
 		err := s.listener.Close()
-		s.perIP.close()
 		s.endSockets()
 		// What is left waits for a next request that must not come.
 		s.listener.stopReading()
@@ -214,11 +212,7 @@ func (s *Server) Close() error {
 
 // endSockets waits for the conversations to end, and ends those that would not.
 func (s *Server) endSockets() {
-	ended := make(chan struct{})
-	go func() {
-		s.sockets.Wait()
-		close(ended)
-	}()
+	ended := s.conversations.close()
 	late := time.NewTimer(shutdownTimeout)
 	defer late.Stop()
 	select {
