@@ -8,7 +8,9 @@
 //
 //	npx -y -p typescript@5 tsc -p static/jsconfig.json
 //
-// Pure modules have tests: node --test static/test/
+// What needs no browser has tests; package.json only tells Node that these are modules:
+//
+//	node --test static/test/*.test.js
 package static
 
 import "embed"

@@ -63,7 +63,8 @@ async function enter(link, name, visit) {
     link, name, visit, captured, resume,
     left: (why) => {
       room = null;
-      byId("left-why").textContent = why;
+      byId("left-title").textContent = why ? "You are not in the room any more" : "You have left the room";
+      byId("left-why").textContent = why || "Calls that nobody else is in have been hung up.";
       show("left");
       byId("rejoin").focus();
     },

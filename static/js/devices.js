@@ -34,14 +34,27 @@ export async function capture(wanted) {
   }
   const mic = wanted.microphone ? await ask({ audio: MICROPHONE }) : null;
   const cam = wanted.camera ? await ask({ video: CAMERA }) : null;
-  const problems = [];
-  if (mic && !mic.stream) problems.push(missing("microphone", mic.error) + " You can listen, but nobody hears you.");
-  if (cam && !cam.stream) problems.push(missing("camera", cam.error) + (mic?.stream ? " You take part with sound only." : ""));
+  const problem = problems(mic, cam);
   return {
     microphone: mic?.stream?.getAudioTracks()[0] ?? null,
     camera: cam?.stream?.getVideoTracks()[0] ?? null,
-    problem: problems.join(" "),
+    problem,
   };
+}
+
+/**
+ * @param {{stream?: MediaStream, error?: string} | null} mic null when it was not asked for
+ * @param {{stream?: MediaStream, error?: string} | null} cam
+ */
+function problems(mic, cam) {
+  const unheard = " You can listen, but nobody hears you.";
+  const noMic = mic?.stream ? undefined : mic?.error;
+  const noCam = cam?.stream ? undefined : cam?.error;
+  if (noMic !== undefined && noMic === noCam) return missing("microphone and camera", noMic) + unheard;
+  const sentences = [];
+  if (noMic !== undefined) sentences.push(missing("microphone", noMic) + unheard);
+  if (noCam !== undefined) sentences.push(missing("camera", noCam) + (mic?.stream ? " You take part with sound only." : ""));
+  return sentences.join(" ");
 }
 
 /**
@@ -80,17 +93,17 @@ function tracks(stream) {
 }
 
 /**
- * @param {"microphone" | "camera"} what
- * @param {string | undefined} error name of a DOMException
+ * @param {"microphone" | "camera" | "microphone and camera"} what
+ * @param {string} error name of a DOMException
  */
 function missing(what, error) {
   switch (error) {
     case "NotFoundError":
     case "OverconstrainedError":
-      return `No ${what} was found.`;
+      return what === "microphone and camera" ? "No microphone and no camera were found." : `No ${what} was found.`;
     case "NotReadableError":
     case "AbortError":
-      return `The ${what} cannot be used: another program may be using it.`;
+      return `Another program seems to be using the ${what}.`;
     default:
       return `The browser does not allow this page to use the ${what}.`;
   }

@@ -22,6 +22,7 @@ import { slotStats, senderStats } from "./stats.js";
 /**
  * @typedef {object} Callbacks
  * @property {(sdp: string, tracks: Record<string, TrackKind>) => void} offer to be sent
+ * @property {() => boolean} online whether an offer would reach the server now
  * @property {(state: RTCPeerConnectionState) => void} state
  * @property {(key: string, track: MediaStreamTrack) => void} sound a slot's audio, once per slot
  * @property {() => void} slots what flows in the slots has changed
@@ -37,6 +38,8 @@ const SCREEN_BITRATE = 2_500_000;
 /** A silent connection often comes back by itself within a second or two. */
 const FIRST_REPAIR = 1500;
 const LAST_REPAIR = 20_000;
+/** An offer that has led to nothing by then got lost, or its path is blocked. */
+const OFFER_PATIENCE = 8000;
 /** So many ICE restarts are tried before everything is built anew. */
 const RESTARTS = 2;
 
@@ -80,8 +83,7 @@ export class Media {
     this.#next = "";
 
     this.#publish(pc, "mic", "audio", {});
-    const phone = this.#publish(pc, "phone", "audio", { active: false });
-    this.#prefer(phone, phoneCodecs(this.#preferred));
+    this.#publish(pc, "phone", "audio", { active: false });
     this.#publish(pc, "camera", "video", { maxBitrate: CAMERA_BITRATE });
     if (this.#tracks.get("screen")) this.#publish(pc, "screen", "video", { maxBitrate: SCREEN_BITRATE });
     if (this.#tracks.get("screen-audio")) this.#publish(pc, "screen-audio", "audio", {});
@@ -101,6 +103,7 @@ export class Media {
    */
   #publish(pc, kind, medium, encoding) {
     const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: [encoding] });
+    if (medium === "audio") this.#prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
     this.#lines.set(kind, line);
     return line;
   }
@@ -153,6 +156,7 @@ export class Media {
     const tracks = {};
     for (const [kind, line] of this.#lines) if (line.mid !== null) tracks[line.mid] = kind;
     this.#on.offer(pc.localDescription.sdp, tracks);
+    if (pc.connectionState !== "connected") this.repairSoon(OFFER_PATIENCE);
   }
 
   /** @param {string} sdp the server's answer to the last offer */
@@ -325,11 +329,12 @@ export class Media {
   repairSoon(ms) {
     clearTimeout(this.#repair);
     this.#repair = setTimeout(() => {
-      if (this.#closed || this.#pc.connectionState === "connected") return;
+      // Without a socket there is nobody to offer to; the next welcome leads to an offer anyway.
+      if (this.#closed || this.#pc.connectionState === "connected" || !this.#on.online()) return;
       this.#repairs++;
       this.lost(); // an answer that has not come by now will not help
-      void (this.#repairs > RESTARTS ? this.rebuild() : this.offer("restart"));
-      this.repairSoon(Math.min(LAST_REPAIR, FIRST_REPAIR * 2 ** this.#repairs));
+      const offered = this.#repairs > RESTARTS ? this.rebuild() : this.offer("restart");
+      void offered.then(() => this.repairSoon(Math.min(LAST_REPAIR, FIRST_REPAIR * 2 ** this.#repairs)));
     }, ms);
   }
 

@@ -15,8 +15,11 @@ import { hue, initials } from "./words.js";
 const HUES = 8;
 /** Gap between tiles in CSS pixels, as in room.css. */
 const GAP = 12;
-/** A tile is between portrait and wide screen; the height at least shows a face and a name. */
-const ASPECT = { narrowest: 0.75, widest: 16 / 9 };
+/** Tiles are as wide as a camera's picture at most; only a phone's screen makes them upright. */
+const WIDEST = 16 / 9;
+const NARROWEST = { phone: 0.75, desktop: 1.25 };
+const PHONE_WIDTH = 720;
+/** A tile shows at least a face and a name. */
 const MIN_HEIGHT = 132;
 
 class Tile {
@@ -211,13 +214,15 @@ export class People {
     const count = this.#tiles.size;
     const { clientWidth: width, clientHeight: height } = this.#list;
     if (count > 0 && width > 0) {
+      const narrowest = width < PHONE_WIDTH ? NARROWEST.phone : NARROWEST.desktop;
+      const least = Math.min(MIN_HEIGHT, height);
       let best = { w: 0, h: 0 };
       for (let columns = 1; columns <= count; columns++) {
         const rows = Math.ceil(count / columns);
         const w = Math.floor((width - GAP * (columns - 1)) / columns);
-        const h = Math.max(Math.floor((height - GAP * (rows - 1)) / rows), MIN_HEIGHT);
-        const fit = { w: Math.min(w, h * ASPECT.widest), h: Math.min(h, w / ASPECT.narrowest) };
-        if (fit.w * fit.h > best.w * best.h && rows * fit.h + GAP * (rows - 1) <= Math.max(height, MIN_HEIGHT)) best = fit;
+        const h = Math.max(Math.floor((height - GAP * (rows - 1)) / rows), least);
+        const fit = { w: Math.min(w, h * WIDEST), h: Math.min(h, w / narrowest) };
+        if (fit.w * fit.h > best.w * best.h && rows * fit.h + GAP * (rows - 1) <= height) best = fit;
       }
       // So many that they do not fit: two columns or more, and the list scrolls.
       if (best.w === 0) {

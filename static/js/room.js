@@ -35,6 +35,9 @@ const VIEW_REST = 250;
 /** Media that does not flow by then is blocked somewhere. Milliseconds. */
 const MEDIA_PATIENCE = 12_000;
 
+/** Errors that a person can neither cause nor solve; they are for the console. */
+const SILENT_ERRORS = new Set(["bad-message", "unknown-type", "not-joined", "already-joined", "no-such-call", "bad-offer"]);
+
 export class Room {
   #o;
   #id = "";
@@ -78,6 +81,7 @@ export class Room {
     this.#people = new People(byId("people"), () => this.#changed());
     this.#media = new Media({
       offer: (sdp, tracks) => this.#signal.send({ type: "offer", sdp, tracks }),
+      online: () => this.#signal.welcomed,
       state: () => this.#connection(),
       sound: (key, track) => this.#sound.play(key, track),
       slots: () => this.#pictures(),
@@ -90,7 +94,7 @@ export class Room {
       state: (state) => this.#connection(state),
       joined: () => this.#id || void this.#media.offer(),
       message: (message) => this.#receive(message),
-      refused: (why) => this.#leave(why || "The server has closed the connection."),
+      refused: (why) => this.#leave(why),
     });
     this.#calls = new Calls({
       container: byId("calls"), number: link.number, trunk: link.trunk, visit,
@@ -169,8 +173,15 @@ export class Room {
         this.#people.speaking(ids);
         return this.#calls.speaking(ids);
       }
-      case "error": return this.#notices.pass("error", message.text);
+      case "error": return this.#failed(message);
     }
+  }
+
+  /** @param {{code: string, text: string}} error */
+  #failed(error) {
+    if (error.code === "media-failed") void this.#media.offer("restart");
+    else if (SILENT_ERRORS.has(error.code)) console.warn("dialroom:", error.code, error.text);
+    else this.#notices.pass("error", error.text);
   }
 
   /** @param {import("../protocol").Welcome} welcome */

@@ -27,8 +27,17 @@ const PING = 10_000;
 /** A socket that is not open by then is given up. */
 const OPEN_TIMEOUT = 8000;
 
-/** WebSocket close codes after which trying again would be wrong: policy violation, too big. */
-const FINAL = new Set([1008, 1009]);
+/**
+ * WebSocket close codes after which coming back would be wrong, with what a person is told when
+ * the server gives no sentence: left or removed, policy violation (a full room …), message too
+ * big, and the visit goes on in another window.
+ */
+const FINAL = new Map([
+  [1000, "You were taken out of the room."],
+  [1008, "The server does not let this page in."],
+  [1009, "The server does not understand this page."],
+  [4001, "This visit goes on in another window."],
+]);
 
 export class Signal {
   #url;
@@ -115,13 +124,13 @@ export class Signal {
     socket.onclose = (event) => {
       clearTimeout(late);
       if (this.#socket !== socket) return;
-      if (FINAL.has(event.code) || event.code >= 4000) {
-        this.#finish();
-        this.#on.refused(event.reason);
-        this.#on.state("left");
+      const final = FINAL.get(event.code);
+      if (final === undefined) {
+        this.#lost(socket);
         return;
       }
-      this.#lost(socket);
+      this.#finish();
+      this.#on.refused(event.code === 1008 && event.reason ? event.reason : final);
     };
   }
 

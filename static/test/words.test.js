@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { callWords, clock, hue, initials } from "../js/words.js";
+
+test("an ending is told in the server's sentence", () => {
+  assert.equal(callWords({ state: "ended", reason: "busy", text: "Besetzt." }), "Besetzt.");
+});
+
+test("an ending without a sentence is told in the page's own", () => {
+  assert.equal(callWords({ state: "ended", reason: "busy" }), "The line is busy.");
+  assert.equal(callWords({ state: "refused", reason: "never-heard-of" }), "The call was not placed.");
+});
+
+test("no reason of the protocol is without words", () => {
+  const reasons = `hangup-room hangup-phone busy no-answer declined unreachable not-found trunk-failed no-trunk media-lost
+    max-duration room-empty bridge-lost shutdown not-allowed blocked blocked-type cap-day cap-minute cap-concurrent bad-number
+    bad-trunk link-expired link-used link-invalid already-dialed guard-unavailable`.split(/\s+/);
+  for (const reason of reasons) assert.notEqual(callWords({ state: "ended", reason }), "The call has ended.", reason);
+});
+
+const clocks = [[0, "0:00"], [-5, "0:00"], [7_999, "0:07"], [754_000, "12:34"], [3_723_000, "1:02:03"]];
+for (const [ms, want] of clocks) test(`${ms} ms are ${want}`, () => assert.equal(clock(ms), want));
+
+const names = [["Ada", "A"], ["Ada Lovelace", "AL"], ["ada king, countess of lovelace", "AL"], ["山田 太郎", "山太"], ["ß", "SS"], ["!!", "?"], ["", "?"]];
+for (const [name, want] of names) test(`the initials of “${name}” are ${want}`, () => assert.equal(initials(name), want));
+
+test("a name keeps its colour", () => {
+  assert.equal(hue("Ada", 8), hue("Ada", 8));
+  for (const [name] of names) assert.ok(hue(name, 8) >= 0 && hue(name, 8) < 8);
+});
