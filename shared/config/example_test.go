@@ -3,13 +3,11 @@ package config
 import (
 	"os"
 	"reflect"
-	"strings"
 	"testing"
 )
 
-// The example documents every key at its default, so it must parse, name every
-// key there is, and be the defaults.
-func TestTheExampleNamesEveryKeyAndSaysTheDefaults(t *testing.T) {
+// The example documents the keys at their defaults, so it must be the defaults.
+func TestTheExampleSaysTheDefaults(t *testing.T) {
 	src, err := os.ReadFile("../../scripts/dialroom.example.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -31,30 +29,7 @@ func TestTheExampleNamesEveryKeyAndSaysTheDefaults(t *testing.T) {
 	for _, list := range []*[]string{&want.SFU.AllowedOrigins, &want.SFU.TrustedProxies, &want.Fraud.Allow, &want.Fraud.Block} {
 		*list = []string{}
 	}
-	want.SFU.APIKeys, want.Extensions, want.Numbers = []APIKey{}, []Extension{}, []Number{}
 	if !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
-	for _, key := range allKeys(reflect.TypeFor[Config]()) {
-		if !strings.Contains(string(src), key+":") {
-			t.Errorf("the key %s is not in the example", key)
-		}
-	}
-}
-
-// allKeys lists the names of all keys, at any depth.
-func allKeys(t reflect.Type) []string {
-	for t.Kind() == reflect.Slice {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
-		return nil
-	}
-	var keys []string
-	for i := range t.NumField() {
-		if name := t.Field(i).Tag.Get("yaml"); name != "-" {
-			keys = append(append(keys, name), allKeys(t.Field(i).Type)...)
-		}
-	}
-	return keys
 }
