@@ -119,6 +119,10 @@ func (a *Agent) listen() error {
 			return fmt.Errorf("listening for SIP over UDP: %w", err)
 		}
 		a.udp = conn
+		// The library learns of the socket when its reader first runs, which
+		// may be after the first call. Until then this is what it finds.
+		local := conn.LocalAddr().String()
+		a.tpl.Pool(udp).Add(local, &sip.UDPConnection{PacketConn: conn, PacketAddr: local, Listener: true})
 		a.wg.Go(func() { _ = a.tpl.ServeUDP(conn) })
 	}
 	if a.cfg.TCP != "" {
@@ -261,7 +265,7 @@ func (a *Agent) DTMF(id, digits string) error {
 		return ErrUnknown
 	}
 	reply := make(chan error, 1)
-	if !call.post(dtmf{digits, reply}) {
+	if !call.post(do(func() { reply <- call.press(digits) })) {
 		return ErrUnknown
 	}
 	select {

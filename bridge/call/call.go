@@ -146,7 +146,7 @@ func (c *Call) Snapshot() wire.Call {
 }
 
 // event is something that happens to a call: response, sent, sendFailed,
-// txDone, request, ack, expired, hangup, dtmf or abandon.
+// txDone, request, ack, expired, hangup, do or abandon.
 type event any
 
 type (
@@ -188,11 +188,8 @@ type (
 	}
 	// hangup is the room's wish.
 	hangup struct{ reason wire.Ending }
-	// dtmf is digits for the phone.
-	dtmf struct {
-		digits string
-		reply  chan<- error
-	}
+	// do is done in any state, with the call's state at hand.
+	do func()
 	// abandon drops the call without a word.
 	abandon struct{}
 )
@@ -208,14 +205,19 @@ func (c *Call) post(ev event) bool {
 }
 
 // run owns the call: one event after the other, until there is no next state.
-func (c *Call) run() {
+func (c *Call) run() { c.runFrom(c.start()) }
+
+func (c *Call) runFrom(next state) {
 	defer c.agent.callWG.Done()
-	for next := c.start(); next != nil; {
-		ev := <-c.inbox
-		if _, ok := ev.(abandon); ok {
-			break
+	for next != nil {
+		switch ev := (<-c.inbox).(type) {
+		case do:
+			ev()
+		case abandon:
+			next = nil
+		default:
+			next = next(ev)
 		}
-		next = next(ev)
 	}
 	c.end(wire.Shutdown, 0) // only abandon leaves this to be done
 	c.stopTimers()

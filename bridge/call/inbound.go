@@ -140,10 +140,15 @@ func (c *Call) acceptable(ev request, d *dialog) bool {
 // serveReinvite answers a re-INVITE (RFC 3261 §14.2): hold, resume, another
 // address, another codec, a session refresh, or an offer wanted from us.
 func (c *Call) serveReinvite(ev request, d *dialog) {
-	if c.reinvite != nil {
-		// RFC 3261 §14.2: the one before is not through. Come back in a while.
-		c.refuse(ev, sip.StatusInternalServerError, "Server Internal Error", sip.NewHeader("Retry-After", "2"))
-		return
+	if r := c.reinvite; r != nil {
+		if r.offered {
+			// Our offer has no answer yet. Come back in a while (RFC 3261 §14.2).
+			c.refuse(ev, sip.StatusInternalServerError, "Server Internal Error", sip.NewHeader("Retry-After", "2"))
+			return
+		}
+		// The far end starts the next one only when the one before is through
+		// (RFC 3261 §14.1), so its ACK has been overtaken.
+		c.confirmed()
 	}
 	body, offered, ok := c.negotiate(ev)
 	if !ok {
@@ -211,9 +216,7 @@ func (c *Call) acked(req *sip.Request) error {
 	if r == nil || c.dialogOf(req) != c.dialog || req.CSeq().SeqNo != r.ev.req.CSeq().SeqNo {
 		return nil
 	}
-	c.disarm(ackWait)
-	c.reinvite = nil
-	close(r.ev.done)
+	c.confirmed()
 	if !r.offered {
 		return nil
 	}
@@ -223,6 +226,13 @@ func (c *Call) acked(req *sip.Request) error {
 	}
 	c.sessionChanged(session.Codec)
 	return nil
+}
+
+// confirmed ends the wait for the ACK to our answer.
+func (c *Call) confirmed() {
+	c.disarm(ackWait)
+	close(c.reinvite.ev.done)
+	c.reinvite = nil
 }
 
 // repeatAnswer sends our 200 to a re-INVITE again while no ACK comes, over

@@ -14,6 +14,10 @@ import (
 // may, when serve returns.
 func (a *Agent) serve(req *sip.Request, tx *sip.ServerTx) {
 	defer tx.TerminateGracefully()
+	if !a.enter() {
+		return
+	}
+	defer a.wg.Done()
 	switch {
 	case !wellFormed(req):
 		a.respond(req, tx, sip.StatusBadRequest, "Bad Request")
@@ -29,6 +33,17 @@ func (a *Agent) serve(req *sip.Request, tx *sip.ServerTx) {
 	default:
 		a.serveOutside(req, tx)
 	}
+}
+
+// enter makes Close wait for a message in work. It returns false when it is
+// too late.
+func (a *Agent) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.wg.Add(1)
+	}
+	return !a.closed
 }
 
 // serveInside hands a request to its call and keeps the transaction until the

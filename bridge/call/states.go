@@ -101,8 +101,6 @@ func (c *Call) unanswered(ev event, stay state) state {
 	case hangup:
 		c.end(ev.reason, 0)
 		return c.withdraw()
-	case dtmf:
-		ev.reply <- c.press(ev.digits)
 	}
 	return stay
 }
@@ -207,8 +205,6 @@ func (c *Call) answered(ev event) state {
 		}
 	case hangup:
 		return c.hangUp(ev.reason)
-	case dtmf:
-		ev.reply <- c.press(ev.digits)
 	}
 	return c.answered
 }
@@ -271,8 +267,6 @@ func (c *Call) cancelling(ev event) state {
 			c.dropInvite()
 			return nil
 		}
-	case dtmf:
-		ev.reply <- ErrNoAudio
 	}
 	return c.cancelling
 }
@@ -303,8 +297,6 @@ func (c *Call) leaving(ev event) state {
 		if c.due(ev) && ev.timer == giveUp {
 			return nil
 		}
-	case dtmf:
-		ev.reply <- ErrNoAudio
 	}
 	if c.byes == 0 {
 		return nil
