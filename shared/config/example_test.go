@@ -3,11 +3,12 @@ package config
 import (
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 )
 
-// The example documents the keys at their defaults, so it must be the defaults.
-func TestTheExampleSaysTheDefaults(t *testing.T) {
+// The example documents every key, at its default unless that is not possible.
+func TestTheExampleNamesEveryKeyAndSaysTheDefaults(t *testing.T) {
 	src, err := os.ReadFile("../../scripts/dialroom.example.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -32,4 +33,26 @@ func TestTheExampleSaysTheDefaults(t *testing.T) {
 	if !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
+	for _, key := range allKeys(reflect.TypeFor[Config]()) {
+		if !strings.Contains(string(src), key+":") {
+			t.Errorf("the key %s is not in the example", key)
+		}
+	}
+}
+
+// allKeys lists the names of all keys, at any depth.
+func allKeys(t reflect.Type) []string {
+	for t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	var keys []string
+	for f := range t.Fields() {
+		if name := f.Tag.Get("yaml"); name != "-" {
+			keys = append(append(keys, name), allKeys(f.Type)...)
+		}
+	}
+	return keys
 }
