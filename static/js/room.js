@@ -52,6 +52,8 @@ export class Room {
   #camera;
   /** @type {MediaStream | null} */
   #screen = null;
+  /** @type {WakeLockSentinel | undefined} */
+  #awake;
   #view = "[]";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #viewTimer;
@@ -112,12 +114,29 @@ export class Room {
     void this.#useMicrophone(captured.microphone);
     void this.#useCamera(captured.camera);
 
+    void this.#stayAwake();
     const { signal } = this.#abort;
     window.addEventListener("online", () => this.#networkChanged(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || this.#signal.check(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.#seen(), { signal });
     // Only some browsers tell of a change between networks.
     const network = /** @type {EventTarget | undefined} */ (/** @type {any} */ (navigator).connection);
     network?.addEventListener("change", () => this.#networkChanged(), { signal });
+  }
+
+  /** The page is looked at again: timers may have slept, and the screen is to stay on. */
+  #seen() {
+    this.#signal.check();
+    void this.#stayAwake();
+  }
+
+  /** Keeps a phone from dimming its screen in a call; the browser lets go whenever the page is hidden. */
+  async #stayAwake() {
+    try {
+      this.#awake = await navigator.wakeLock?.request("screen");
+      if (this.#left) await this.#awake?.release();
+    } catch {
+      // Low battery, or not allowed: the call goes on in the dark.
+    }
   }
 
   /** Numbers for operators and tests: everything that is received and sent now. */
@@ -149,6 +168,7 @@ export class Room {
     this.#calls.close();
     this.#people.close();
     this.#notices.clear();
+    void this.#awake?.release();
     for (const track of [this.#microphone, this.#camera, ...(this.#screen?.getTracks() ?? [])]) track?.stop();
     this.#o.visit.forget();
     document.documentElement.dataset.connection = "left";

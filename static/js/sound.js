@@ -7,8 +7,8 @@
 
 /** Ringback as most of the world knows it: 425 Hz, one second on, four off. */
 const RINGBACK = { hertz: 425, on: 1, period: 5, gain: 0.12 };
-/** 8 kHz is enough for a tone of 425 Hz. */
-const RATE = 8000;
+/** The lowest rate that every browser takes. */
+const RATE = 22_050;
 /** Ramp at the edges of a tone, in seconds, so that it does not click. */
 const RAMP = 0.01;
 /** Key tones: ITU-T Q.23 rows and columns, in hertz. */
