@@ -120,6 +120,7 @@ func (r *Room) phoneEnters(c *call, leg Leg) {
 		s := r.newSource(p.id, t)
 		s.codec = codecOf(c.codec)
 		p.tracks[Phone] = s
+		p.listSounds()
 	}
 	c.phone, c.Participant = p, p.id
 	r.people = append(r.people, p)

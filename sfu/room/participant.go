@@ -18,6 +18,7 @@ type Participant struct {
 	name   string
 	gone   bool
 	tracks map[Kind]*source
+	sounds []*source // those of tracks that are no pictures, for the ticker
 
 	// Of a browser, guarded by room.mu.
 	token   string
@@ -233,6 +234,17 @@ func (p *Participant) readTracks() {
 			p.tracks[k] = p.room.newSource(p.id, t)
 		}
 	}
+	p.listSounds()
+}
+
+// listSounds brings sounds up to date with tracks.
+func (p *Participant) listSounds() {
+	p.sounds = nil
+	for k, s := range p.tracks {
+		if k != Camera && k != Screen {
+			p.sounds = append(p.sounds, s)
+		}
+	}
 }
 
 // readSlots takes over the slots offered now; those known keep what flows in them.
@@ -266,6 +278,7 @@ func (p *Participant) dropMedia() {
 	}
 	p.media, p.up, p.slots = nil, false, nil
 	clear(p.tracks)
+	p.sounds = nil
 }
 
 func (p *Participant) sendSlots() {

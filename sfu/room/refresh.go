@@ -265,15 +265,16 @@ func (r *Room) tick() {
 // listen follows the sounds of one participant and reports whether any score moved.
 func (r *Room) listen(p *Participant) (moved bool) {
 	loudest := float32(floorLevel)
-	for kind, s := range p.tracks {
-		if kind == Camera || kind == Screen {
-			continue
+	for _, s := range p.sounds {
+		packets := s.track.Packets()
+		if packets == s.packets && s.score == floorLevel {
+			continue // nothing flows
 		}
-		before, packets := s.score, s.packets
-		s.packets = s.track.Packets()
-		s.hear(s.track.Level(), s.packets != packets && p.on(kind))
+		before, fresh := s.score, packets != s.packets
+		s.packets = packets
+		s.hear(s.track.Level(), fresh && p.on(s.track.Kind))
 		moved = moved || s.score != before
-		if kind != ScreenAudio {
+		if s.track.Kind != ScreenAudio {
 			loudest = max(loudest, s.score)
 		}
 		if s.score > speakOn {
@@ -306,10 +307,8 @@ func (r *Room) tellSpeaking() {
 func (r *Room) hush() {
 	for _, p := range r.people {
 		p.speaking, p.loud = false, floorLevel
-		for kind, s := range p.tracks {
-			if kind != Camera && kind != Screen {
-				s.score = floorLevel
-			}
+		for _, s := range p.sounds {
+			s.score = floorLevel
 		}
 	}
 	r.tellSpeaking()

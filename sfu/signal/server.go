@@ -67,6 +67,11 @@ type Dialer interface {
 	DTMF(call, digits string) error
 }
 
+var (
+	_ Media  = (*peer.Peer)(nil)
+	_ Dialer = (*dial.Service)(nil)
+)
+
 // Config is what a Server needs. Rooms, NewMedia and Dialer are required.
 type Config struct {
 	Rooms *room.Manager

@@ -525,6 +525,7 @@ func TestALostPageResumesWithItsMediaUntouched(t *testing.T) {
 	bob, hello := s.join("r", "Bob")
 	bob.say(`{"type":"offer","sdp":"pc1","tracks":{"0":"mic"}}`)
 	bob.expect("answer")
+	ann.expect("participant-changed") // the room has Bob's media
 	_ = bob.conn.CloseNow()
 
 	again := s.open()
@@ -682,7 +683,9 @@ func TestOneAddressHasALimitedNumberOfSockets(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s.t = t
-			s.open(tc.first)
+			first := s.open(tc.first)
+			first.say(`{"type":"ping"}`)
+			first.expect("pong") // it is served, not only accepted
 			second := s.open(tc.second)
 			if tc.refused {
 				second.expectClose(websocket.StatusTryAgainLater)
