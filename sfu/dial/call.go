@@ -95,18 +95,25 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 	if ev.Trunk != "" {
 		c.carrier = ev.Trunk
 	}
+	var err error
 	switch ev.State {
 	case wire.Dialing:
 		c.onDialing()
 	case wire.Ringing:
 		c.onRinging(ev)
 	case wire.Early:
-		c.onEarly(ev)
+		err = c.onEarly(ev)
 	case wire.Answered:
-		c.onAnswered(ev, s.now())
+		err = c.onAnswered(ev, s.now())
 	}
 	c.mu.Unlock()
-	if ev.State == wire.Ended {
+	switch {
+	case err != nil:
+		// Nobody could hear anything; as an unknown call the bridge hangs it up.
+		c.log(s.log).Error("phone not connected", "codec", string(ev.Codec), "error", err)
+		s.finish(c, outcome{state: wire.Ended, reason: string(wire.MediaLost)})
+		return ErrUnknownCall
+	case ev.State == wire.Ended:
 		s.onEnded(c, ev)
 	}
 	return nil
@@ -137,28 +144,32 @@ func (c *call) onRinging(ev wire.CallEvent) {
 }
 
 // onEarly: the carrier plays something before the answer.
-func (c *call) onEarly(ev wire.CallEvent) {
-	if c.state != wire.Answered {
-		c.state = wire.Early
-		c.connect(ev)
+func (c *call) onEarly(ev wire.CallEvent) error {
+	if c.state == wire.Answered {
+		return nil
 	}
+	c.state = wire.Early
+	return c.connect(ev)
 }
 
 // onAnswered may come again: a later answer can change the codec.
-func (c *call) onAnswered(ev wire.CallEvent, now time.Time) {
+func (c *call) onAnswered(ev wire.CallEvent, now time.Time) error {
 	if c.state != wire.Answered {
 		c.state, c.answered = wire.Answered, now
 	}
-	c.connect(ev)
+	return c.connect(ev)
 }
 
 // connect lets the phone hear and be heard. From the answer on it always gets RTP.
-func (c *call) connect(ev wire.CallEvent) {
+func (c *call) connect(ev wire.CallEvent) error {
 	if ev.Codec != "" {
 		c.codec = ev.Codec
 	}
-	c.leg.Connect(c.codec, c.media)
+	if err := c.leg.Connect(c.codec, c.media); err != nil {
+		return err
+	}
 	c.room.UpdateCall(c.id, room.CallUpdate{State: c.state, Trunk: c.carrier, Code: ev.Code, Leg: c.leg, Codec: c.codec})
+	return nil
 }
 
 func (s *Service) onEnded(c *call, ev wire.CallEvent) {

@@ -52,8 +52,9 @@ type Leg interface {
 	room.Leg
 	// Wire returns the sfu's end: address and SSRCs.
 	Wire() wire.Leg
-	// Connect lets RTP to the phone flow from now on. A later call changes the codec.
-	Connect(codec wire.Codec, bridge netip.AddrPort)
+	// Connect lets RTP to the phone flow from now on. A later call changes the
+	// codec; one the sfu cannot carry is an error.
+	Connect(codec wire.Codec, bridge netip.AddrPort) error
 	Close()
 }
 

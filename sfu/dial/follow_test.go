@@ -99,6 +99,19 @@ func TestAnAnswerMayOvertakeTheBridgesReply(t *testing.T) {
 	})
 }
 
+func TestAnAnswerNobodyCouldHearEndsTheCall(t *testing.T) {
+	inHouse(t, func(h *house) {
+		ann := h.join("sales")
+		id := h.placed(ann)
+		if err := h.event(1, id, wire.Answered); !errors.Is(err, ErrUnknownCall) {
+			t.Errorf("got %v: the bridge would not hang up", err)
+		}
+		if got := ann.states(id); got != "dialing, ended media-lost" {
+			t.Errorf("the page saw %q", got)
+		}
+	})
+}
+
 func TestHangUpEndsACallWhereverItIs(t *testing.T) {
 	t.Run("once it is placed", func(t *testing.T) {
 		inHouse(t, func(h *house) {

@@ -389,10 +389,14 @@ func (l *fakeLeg) Wire() wire.Leg {
 	return wire.Leg{Media: "127.0.0.1:40100", SSRCFromPhone: l.ssrc, SSRCToPhone: l.ssrc + 1000}
 }
 
-func (l *fakeLeg) Connect(codec wire.Codec, bridge netip.AddrPort) {
+func (l *fakeLeg) Connect(codec wire.Codec, bridge netip.AddrPort) error {
+	if codec != wire.PCMA && codec != wire.PCMU {
+		return errors.New("not a codec of this leg")
+	}
 	l.owner.mu.Lock()
 	defer l.owner.mu.Unlock()
 	l.connected = append(l.connected, fmt.Sprint(codec, " ", bridge))
+	return nil
 }
 
 func (l *fakeLeg) Close() {
