@@ -142,8 +142,10 @@ export class Calls {
    */
   update(call, seen = true) {
     const known = this.#cards.find((c) => c.call.id !== "" && c.call.id === call.id);
+    // The first word on our own dial may have a number that looks quite different from the link's.
+    const first = seen && this.#dialled && (call.state === "dialing" || call.state === "refused");
     const waiting = this.#cards.find((c) => c.call.id === "" && sameNumber(c.call.number, call.number))
-      ?? this.#cards.find((c) => c.call.state === "waiting");
+      ?? (first ? this.#cards.find((c) => c.call.state === "waiting") : undefined);
     const running = this.#cards.find((c) => c.live && sameNumber(c.call.number, call.number));
     if (call.state === "refused" && call.reason === "already-dialed" && running) {
       if (waiting) this.#remove(waiting); // somebody was faster: their call is here

@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { Clock } from "./clock.js";
+import { Element, install } from "./dom.js";
+
+install();
+const { Calls } = await import("../js/calls.js");
+
+let clock, container, sent, ringback, problems, online, calls;
+
+/** A room whose link has a number; `dialled` is what the visit remembers. */
+function room({ number = "610", trunk = "", microphone = true, dialled = [] } = {}) {
+  container = new Element("div");
+  [sent, ringback, problems, online] = [[], [], [], true];
+  const remembered = new Set(dialled);
+  calls = new Calls({
+    container, number, trunk, microphone,
+    visit: { dialled: (n) => remembered.has(n), markDialled: (n) => remembered.add(n) },
+    send: (m) => online && sent.push(m) > 0,
+    sound: { ringback: (on) => ringback.push(on), key() {}, allow() {} },
+    problem: (text) => problems.push(text),
+    changed() {},
+  });
+}
+
+const cards = () => container.children;
+const card = (i = 0) => cards()[i];
+const state = (i = 0) => card(i).dataset.state;
+const words = (i = 0) => card(i).byTestId("call-text").textContent;
+const call = (state, more = {}) => calls.update({ id: "c_1", number: "610", state, ...more });
+
+beforeEach(() => {
+  clock = new Clock();
+  clock.install();
+});
+afterEach(() => {
+  calls.close();
+  clock.uninstall();
+});
+
+test("with a microphone the number is dialled once, as soon as media flows", () => {
+  room({ trunk: "tr_1" });
+  assert.deepEqual(sent, []);
+  calls.ready = true;
+  calls.ready = true;
+  calls.microphone = true;
+  assert.deepEqual(sent, [{ type: "dial", number: "610", trunk: "tr_1" }]);
+});
+
+test("a link without a number dials nothing and has no card", () => {
+  room({ number: "" });
+  calls.ready = true;
+  assert.deepEqual(sent, []);
+  assert.equal(cards().length, 0);
+});
+
+test("without a microphone nothing is dialled until the button is pressed", () => {
+  room({ microphone: false });
+  calls.ready = true;
+  assert.deepEqual(sent, []);
+  card().button("Call 610").click();
+  assert.deepEqual(sent, [{ type: "dial", number: "610" }]);
+});
+
+test("a press before media flows is kept until it does", () => {
+  room({ microphone: false });
+  card().button("Call 610").click();
+  assert.deepEqual(sent, []);
+  calls.ready = true;
+  assert.deepEqual(sent, [{ type: "dial", number: "610" }]);
+});
+
+test("a microphone granted later dials too", () => {
+  room({ microphone: false });
+  calls.ready = true;
+  calls.microphone = true;
+  assert.equal(sent.length, 1);
+});
+
+test("a reload dials nothing and offers to call again", () => {
+  room({ dialled: ["610"] });
+  calls.reset([]);
+  calls.ready = true;
+  assert.deepEqual(sent, []);
+  assert.equal(state(), "ended");
+  card().button("Call again").click();
+  assert.deepEqual(sent, [{ type: "dial", number: "610", again: true }]);
+});
+
+test("a reload during a call shows the call and its time", () => {
+  room({ dialled: ["610"] });
+  calls.reset([{ id: "c_1", number: "610", state: "answered", answeredAt: Date.now() - 65_000 }]);
+  calls.ready = true;
+  assert.equal(state(), "answered");
+  assert.equal(card().byTestId("call-clock").textContent, "1:05");
+  assert.equal(cards().length, 1);
+});
+
+test("the card shows every state of the protocol", () => {
+  room();
+  calls.ready = true;
+  for (const s of ["dialing", "ringing", "early", "answered"]) {
+    call(s);
+    assert.equal(state(), s);
+    assert.ok(card().button("Hang up"), s);
+    assert.equal(card().button("Call again"), undefined);
+  }
+  call("ended", { reason: "busy", text: "The line is busy." });
+  assert.equal(state(), "ended");
+  assert.equal(card().dataset.reason, "busy");
+  assert.match(words(), /^The line is busy\./);
+  assert.equal(card().button("Hang up"), undefined);
+  assert.ok(card().button("Call again"));
+});
+
+test("the canonical number takes over the card of the number as it was written", () => {
+  room({ number: "0049 30 123456" });
+  calls.ready = true;
+  call("dialing", { number: "+4930123456" });
+  assert.equal(cards().length, 1);
+  assert.equal(words(), "Calling…");
+});
+
+test("a refusal is told in words", () => {
+  room();
+  calls.ready = true;
+  call("refused", { id: "", reason: "not-allowed" });
+  assert.equal(state(), "refused");
+  assert.equal(words(), "This number is not one this site may call.");
+});
+
+test("who comes second sees the running call and no refusal", () => {
+  room();
+  calls.reset([{ id: "c_1", number: "610", state: "ringing" }]);
+  calls.ready = true;
+  calls.update({ id: "", number: "610", state: "refused", reason: "already-dialed" });
+  assert.equal(cards().length, 1);
+  assert.equal(state(), "ringing");
+});
+
+test("calling again uses the same card", () => {
+  room();
+  calls.ready = true;
+  call("ended", { reason: "no-answer" });
+  card().button("Call again").click();
+  assert.equal(state(), "waiting");
+  calls.update({ id: "c_2", number: "610", state: "dialing" });
+  assert.equal(cards().length, 1);
+  card().button("Hang up").click();
+  assert.deepEqual(sent.at(-1), { type: "hangup", call: "c_2" });
+});
+
+test("a call that a script placed gets a card of its own", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  calls.update({ id: "c_9", number: "+4930123456", state: "dialing" });
+  assert.equal(cards().length, 2);
+  assert.equal(state(0), "answered");
+  assert.equal(state(1), "dialing");
+});
+
+test("another call of the room does not take the card of ours", () => {
+  room();
+  calls.reset([{ id: "c_9", number: "+4930123456", state: "answered" }]);
+  calls.ready = true;
+  assert.equal(state(0), "waiting");
+  assert.equal(state(1), "answered");
+  call("dialing");
+  assert.equal(state(0), "dialing");
+  assert.equal(cards().length, 2);
+});
+
+test("a number that the server writes quite differently is ours still", () => {
+  room({ number: "６１０" });
+  calls.ready = true;
+  call("dialing");
+  assert.equal(cards().length, 1);
+  assert.equal(state(), "dialing");
+});
+
+test("calls that ended before we came are no news", () => {
+  room({ number: "" });
+  calls.reset([{ id: "c_1", number: "610", state: "ended", reason: "busy" }]);
+  assert.equal(cards().length, 0);
+});
+
+test("ringback plays while it rings, and never over the network's own sound", () => {
+  room();
+  calls.ready = true;
+  const heard = {};
+  for (const s of ["dialing", "ringing", "early", "answered", "ended"]) {
+    call(s);
+    heard[s] = ringback.at(-1);
+  }
+  assert.deepEqual(heard, { dialing: false, ringing: true, early: false, answered: false, ended: false });
+});
+
+test("no ringback for a second phone while the first is talked to", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  calls.update({ id: "c_9", number: "611", state: "ringing" });
+  assert.equal(ringback.at(-1), false);
+});
+
+test("keys are sent one by one, pressed or typed", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  card().button("Keypad").click();
+  card().button("4").click();
+  document.type("#");
+  document.type("x");
+  assert.deepEqual(sent.slice(1), [
+    { type: "dtmf", call: "c_1", digits: "4" },
+    { type: "dtmf", call: "c_1", digits: "#" },
+  ]);
+  assert.equal(card().byTestId("digits").textContent, "4#");
+});
+
+test("digits typed with the keypad closed are nobody's", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  document.type("5");
+  assert.equal(sent.length, 1);
+});
+
+test("a lost dial is not waited for for ever", () => {
+  room();
+  calls.ready = true;
+  assert.equal(state(), "waiting");
+  clock.tick(10_000);
+  assert.equal(state(), "ended");
+  assert.ok(card().button("Call again"));
+});
+
+test("a call that a restarted server does not know is over", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  calls.reset([]);
+  assert.equal(state(), "ended");
+});
+
+test("calling again without a connection says so", () => {
+  room();
+  calls.ready = true;
+  call("ended", { reason: "busy" });
+  online = false;
+  card().button("Call again").click();
+  assert.equal(problems.length, 1);
+  assert.equal(state(), "ended");
+});
+
+test("a card that is over can be closed", () => {
+  room();
+  calls.ready = true;
+  call("ended", { reason: "busy" });
+  card().button("Close").click();
+  assert.equal(cards().length, 0);
+});
