@@ -1,0 +1,171 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dialroom/scripts/carrier/audio"
+	"dialroom/scripts/carrier/speech"
+	"dialroom/scripts/demo/stack"
+	"dialroom/shared/config"
+)
+
+// baresip is a telephone that somebody else has written. It answers at once,
+// speaks the greeting, and writes down what it hears.
+type baresip struct {
+	process *stack.Process
+	dir     string
+	address string // SIP over UDP
+}
+
+// startBaresip starts one that answers to a number.
+func startBaresip(t *testing.T, log *logBook, number string) *baresip {
+	t.Helper()
+	if prepared.baresip == "" {
+		t.Skip("there is no baresip here")
+	}
+	b := &baresip{dir: t.TempDir(), address: fmt.Sprintf("%s:%d", hostIP(t), freePort(t))}
+	said := filepath.Join(b.dir, "said.wav")
+	if err := (audio.WAV{Rate: audio.Rate, Channels: 1, Samples: speech.Greeting()}).WriteFile(said); err != nil {
+		t.Fatal(err)
+	}
+	for name, lines := range map[string][]string{
+		"config": {
+			"sip_listen " + b.address,
+			"audio_source aufile," + said,
+			"audio_player aubridge,nowhere",
+			"audio_alert aubridge,nobody",
+			"ausrc_srate 8000", "auplay_srate 8000", "audio_channels 1-1",
+			"module_path " + modulePath(t),
+			"module g711.so", "module aufile.so", "module aubridge.so", "module sndfile.so",
+			"module_app account.so", "module_app menu.so",
+			"snd_path " + b.dir,
+		},
+		"accounts": {fmt.Sprintf("<sip:%s@127.0.0.1>;regint=0;answermode=auto;audio_codecs=PCMA", number)},
+		"contacts": {""},
+	} {
+		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if b.process, err = stack.StartProcess("baresip", log, prepared.baresip, "-f", b.dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.process.Stop)
+	for {
+		select {
+		case line, ok := <-b.process.Lines():
+			if !ok {
+				<-b.process.Done()
+				t.Fatalf("baresip does not start: %v", b.process.Failure())
+			}
+			if strings.Contains(line, "baresip is ready") {
+				return b
+			}
+		case <-time.After(patience):
+			t.Fatal("baresip is not ready")
+		}
+	}
+}
+
+// heard is what it has written down so far.
+func (b *baresip) heard(t *testing.T) []int16 {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(b.dir, "*-dec.wav"))
+	if err != nil || len(files) != 1 {
+		return nil
+	}
+	raw, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	// While it is being written its header says that it is empty.
+	if len(raw) < 44 {
+		return nil
+	}
+	for i := 40; i < 44; i++ {
+		raw[i] = 0x7f
+	}
+	w, err := audio.ParseWAV(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Samples
+}
+
+// hostIP is an address of this machine that is not loopback: baresip uses no other.
+func hostIP(t *testing.T) string {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			return n.IP.String()
+		}
+	}
+	t.Skip("this machine has no network, which baresip needs")
+	return ""
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	c, err := net.ListenPacket("udp4", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).Port
+}
+
+// modulePath is where Debian has baresip's modules.
+func modulePath(t *testing.T) string {
+	t.Helper()
+	for _, pattern := range []string{"/usr/lib/baresip/modules", "/usr/lib/*/baresip/modules", "/usr/local/lib/baresip/modules"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return found[0]
+		}
+	}
+	t.Skip("baresip's modules were not found")
+	return ""
+}
+
+func TestBaresipAndTheBrowserHearEachOther(t *testing.T) {
+	phone := startBaresip(t, &logBook{}, "610")
+	w := newWorld(t, options{settings: func(c *config.Config) {
+		// As an operator leaves it: every address, the right one chosen for each call.
+		_, port, _ := net.SplitHostPort(c.Bridge.SIP.UDP)
+		c.Bridge.SIP.UDP, c.Bridge.SIP.TCP = "0.0.0.0:"+port, ""
+		c.Trunks[0].Host = phone.address
+	}})
+	p := newBrowser(w, nil).open(link(t, "dial=610"))
+	p.awaitState("answered")
+	p.listen("phone", 1)
+	browser := p.heard("phone0", 9*time.Second)
+	p.press("Hang up")
+	p.awaitState("ended")
+	phone.process.Stop()
+
+	m, err := audio.Compare(speech.Greeting(), browser, true)
+	if err != nil {
+		t.Fatalf("the browser does not hear baresip: %v (level %.1f dB)", err, audio.Level(browser))
+	}
+	if m.Level < -1 || m.Level > 1 {
+		t.Errorf("the browser hears baresip at %+.2f dB", m.Level)
+	}
+	heard := phone.heard(t)
+	for len(heard) >= audio.Frame && audio.Level(heard[:audio.Frame]) < -50 {
+		heard = heard[audio.Frame:]
+	}
+	wantSpeech(t, "baresip", speech.Greeting(), heard)
+	if s := p.stats("phone"); len(s) > 0 && s[0].Lost != 0 {
+		t.Errorf("the browser lost %d packets", s[0].Lost)
+	}
+}

@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"dialroom/scripts/carrier/audio"
+	"dialroom/scripts/carrier/ua"
+)
+
+// signature is a tone that one participant makes all the time, and nobody else.
+type signature struct {
+	who string
+	hz  float64
+}
+
+// signatures lie well inside the telephone band and far from each other's harmonics.
+var signatures = []signature{{"browser A", 500}, {"browser B", 790}, {"phone 1", 1130}, {"phone 2", 1670}}
+
+// sound is a second of it, in whole periods of 10 Hz so that it repeats without a click.
+func (s signature) sound() []int16 {
+	pcm := make([]int16, audio.Rate)
+	copy(pcm, audio.Tone(audio.Rate, 2000, 0.15, s.hz)[audio.Rate/2:])
+	return pcm
+}
+
+// singing is a phone that makes its signature until the call ends.
+func singing(pcm []int16) ua.Script {
+	return func(ctx context.Context, c *ua.Call) {
+		c.Ring()
+		if !c.Answer() {
+			return
+		}
+		for ctx.Err() == nil {
+			<-c.Media().Play(pcm)
+		}
+	}
+}
+
+// wantToHear checks which signatures are in a recording: all but those of the deaf.
+func wantToHear(t *testing.T, who string, pcm []int16, all []signature, present map[string]bool) {
+	t.Helper()
+	for _, s := range all {
+		p := audio.Power(pcm, audio.Rate, s.hz)
+		switch {
+		case present[s.who] && p < -30:
+			t.Errorf("%s does not hear %s: %.1f dB", who, s.who, p)
+		case !present[s.who] && p > -45:
+			t.Errorf("%s hears %s, who should not be heard there: %.1f dB", who, s.who, p)
+		}
+	}
+}
+
+// last returns the last d of what a call has heard.
+func last(c *ua.Call, d time.Duration) []int16 {
+	pcm := c.Heard().PCM()
+	return pcm[max(0, len(pcm)-int(d.Seconds()*audio.Rate)):]
+}
+
+func others(all []signature, me string) map[string]bool {
+	m := map[string]bool{}
+	for _, s := range all {
+		m[s.who] = s.who != me
+	}
+	return m
+}
+
+func TestTwoBrowsersAndTwoPhonesEverybodyHearsTheOtherThree(t *testing.T) {
+	sig := signatures
+	w := newWorld(t, options{carrier: func(c *ua.Config) {
+		c.Script = func(number string) ua.Script {
+			if number == "701" {
+				return singing(sig[2].sound())
+			}
+			return singing(sig[3].sound())
+		}
+	}})
+	l := link(t, "")
+	a := newBrowser(w, sig[0].sound()).open(l)
+	a.connected()
+	b := newBrowser(w, sig[1].sound()).open(l)
+	b.connected()
+	dial(a, "701")
+	dial(b, "702")
+	phone1, phone2 := w.call("701", 0), w.call("702", 0)
+	const long = 3 * time.Second
+	for name, c := range map[string]*ua.Call{"phone 1": phone1, "phone 2": phone2} {
+		eventually(t, patience, name+" hears the three others", func() bool {
+			for _, s := range sig {
+				if s.who != name && audio.Power(last(c, time.Second), audio.Rate, s.hz) < -30 {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	for _, p := range []*tab{a, b} {
+		p.listen("phone", 2)
+		p.listen("voice", 1)
+	}
+	type ear struct {
+		page  *tab
+		who   string
+		voice string
+	}
+	for _, e := range []ear{{a, "browser A", "browser B"}, {b, "browser B", "browser A"}} {
+		heard := mixed(e.page.heard("phone0", long), e.page.heard("phone1", long), e.page.heard("voice0", long))
+		wantToHear(t, e.who, heard, sig, others(sig, e.who))
+	}
+	for name, c := range map[string]*ua.Call{"phone 1": phone1, "phone 2": phone2} {
+		wantToHear(t, name, last(c, long), sig, others(sig, name))
+	}
+}
+
+// mixed adds recordings, as far as the shortest reaches.
+func mixed(list ...[]int16) []int16 {
+	n := len(list[0])
+	for _, l := range list {
+		n = min(n, len(l))
+	}
+	out := make([]int16, n)
+	for _, l := range list {
+		for i := range out {
+			out[i] = int16(max(-32768, min(32767, int(out[i])+int(l[i]))))
+		}
+	}
+	return out
+}
+
+// dial has a page call a number beside that of its link, as its own script would.
+func dial(p *tab, number string) {
+	p.Helper()
+	js[bool](p, fmt.Sprintf("window.e2e.say({type: 'dial', number: %q})", number))
+}
+
+func TestBetweenRelayAndMixThereIsNoGap(t *testing.T) {
+	sig := signatures
+	w := newWorld(t, options{carrier: func(c *ua.Config) {
+		c.Script = func(string) ua.Script { return singing(sig[2].sound()) }
+	}})
+	l := link(t, "dial=701")
+	a := newBrowser(w, sig[0].sound()).open(l)
+	a.awaitState("answered")
+	c := w.call("701", 0)
+	hears := func(who signature, want bool) func() bool {
+		return func() bool { return audio.Power(last(c, time.Second), audio.Rate, who.hz) > -30 == want }
+	}
+	eventually(t, patience, "relay: the phone hears the one browser", hears(sig[0], true))
+	second := newBrowser(w, sig[1].sound())
+	b := second.open(link(t, ""))
+	b.connected()
+	eventually(t, patience, "mix: the phone hears both", func() bool { return hears(sig[0], true)() && hears(sig[1], true)() })
+	b.press("Leave")
+	eventually(t, patience, "relay again: the phone hears one browser", hears(sig[1], false))
+	from := len(c.Heard().Audio())
+	eventually(t, patience, "a second more", func() bool { return len(c.Heard().Audio()) > from+50 })
+
+	rec := c.Heard()
+	for _, f := range rec.Faults(time.Hour) { // times of arrival are the machine's, not the stream's
+		t.Errorf("packet %d: %s", f.Index, f.Text)
+	}
+	// From the first sound on, browser A is never away for more than 20 ms.
+	pcm := ua.Recording{Codec: rec.Codec, Type: rec.Type, Packets: spoken(rec)}.PCM()
+	const window = audio.Frame / 2
+	gap, longest, where := 0, 0, 0
+	for at := 0; at+window <= len(pcm); at += window {
+		if audio.Level(pcm[at:at+window]) < -40 {
+			gap += window
+			if gap > longest {
+				longest, where = gap, at
+			}
+		} else {
+			gap = 0
+		}
+	}
+	if longest > audio.Frame {
+		t.Errorf("silence of %v at %v", time.Duration(longest)*time.Second/audio.Rate, time.Duration(where)*time.Second/audio.Rate)
+	}
+}

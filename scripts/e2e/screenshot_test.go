@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// screen is a size of window.
+type screen struct {
+	name          string
+	width, height int64
+	mobile        bool
+}
+
+var screens = []screen{{"desktop", 1280, 800, false}, {"phone", 390, 844, true}}
+
+// shoot keeps pictures of the page on every screen, light and dark, when they are wanted.
+func (p *tab) shoot(name string) {
+	p.Helper()
+	if os.Getenv("DIALROOM_SCREENSHOTS") == "" {
+		return
+	}
+	dir := filepath.Join(prepared.root, "artifacts")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		p.Fatal(err)
+	}
+	for _, s := range screens {
+		for _, scheme := range []string{"light", "dark"} {
+			p.do(viewport(s), colours(scheme))
+			ctx, cancel := context.WithTimeout(p.ctx, patience)
+			// Tiles move to their new places.
+			js[bool](p, "Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))")
+			png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+			cancel()
+			if err != nil {
+				p.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name+"-"+s.name+"-"+scheme+".png"), png, 0o644); err != nil {
+				p.Fatal(err)
+			}
+		}
+	}
+	p.do(chromedp.ResetViewport(), colours("light"))
+}
+
+func viewport(s screen) chromedp.Action[chromedp.Void] {
+	if s.mobile {
+		return chromedp.EmulateViewport(s.width, s.height, chromedp.EmulateMobile, chromedp.EmulatePortrait)
+	}
+	return chromedp.EmulateViewport(s.width, s.height)
+}
+
+func colours(scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	})
+}
+
+func TestThePageFitsEveryScreen(t *testing.T) {
+	w := newWorld(t, options{})
+	b := newBrowser(w, nil)
+	p := b.open(link(t, "dial=600"))
+	p.awaitState("answered")
+	other := b.open("room.html?room=" + roomOf(link(t, "")) + "&name=Ada+Lovelace")
+	other.connected()
+	eventually(t, patience, "both are seen", func() bool { return js[int](p, "document.querySelectorAll('#people > *').length") >= 2 })
+	for _, s := range screens {
+		p.do(viewport(s))
+		if over := js[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
+			t.Errorf("%s: the page is %d pixels too wide", s.name, over)
+		}
+		for _, name := range []string{"Mute", "Leave", "Hang up"} {
+			if !js[bool](p, `(() => { const b = document.querySelector('button[aria-label="`+name+`"]'); if (!b) return false;
+				const r = b.getBoundingClientRect(); return b.checkVisibility() && r.left >= 0 && r.right <= innerWidth && r.bottom <= innerHeight && r.height >= 40; })()`) {
+				t.Errorf("%s: the button %q is not within reach", s.name, name)
+			}
+		}
+	}
+	p.shoot("answered")
+	p.press("Hang up")
+	p.awaitState("ended")
+	p.shoot("ended")
+	landing := b.open("")
+	landing.shoot("landing")
+}
