@@ -214,6 +214,9 @@ func (j *JitterBuffer) seam() {
 // there is anything but silence in it. Calls come every FrameTime.
 func (j *JitterBuffer) Pull(now int64, out []int16) bool {
 	out = out[:FrameSamples]
+	if missed := (now - j.pulled + int64(FrameTime)/2) / int64(FrameTime); missed > 1 && j.playing {
+		j.delay.behind(int(missed-1) * FrameSamples) // ticks that were not made
+	}
 	j.pulled = now
 	if j.wait(now) {
 		clear(out)
@@ -346,24 +349,34 @@ func (j *JitterBuffer) take(out []int16) int {
 // and false when playout has not begun.
 func (j *JitterBuffer) Began() (uint32, bool) { return j.began, j.begun }
 
-// Flush hands over everything that was not played, in order, and then returns the
-// highest sequence number that was pushed and the position of playout; false when
-// nothing was ever pushed. The samples are valid during the call. The
-// buffer is of no use afterwards.
-func (j *JitterBuffer) Flush(f func(ts uint32, pcm []int16)) (seq uint16, position uint32, ok bool) {
-	position = j.position()
+// Rest is where a voice stands when it is taken out of the mix.
+type Rest struct {
+	Seq       uint16 // the highest that was pushed
+	Timestamp uint32 // of the next sample to be played
+}
+
+// Flush hands over everything that was not played, in order and decoded, and
+// says where the voice stands; false when nothing was ever pushed. The samples are
+// valid during the call. The buffer itself is left as it was.
+func (j *JitterBuffer) Flush(f func(ts uint32, pcm []int16)) (Rest, bool) {
+	rest := Rest{Seq: j.highest, Timestamp: j.position()}
+	next := j.next
 	if j.to > j.from {
-		f(position, j.pcm[j.from:j.to])
-	}
-	j.from, j.to = 0, 0
-	for {
-		p := j.store.first(j.next)
-		if p == nil {
-			break
+		f(rest.Timestamp, j.pcm[j.from:j.to])
+	} else if j.missing > 0 {
+		rest.Timestamp += uint32(j.missing)
+		if p := j.store.first(next); p != nil && int32(p.ts-rest.Timestamp) < 0 {
+			rest.Timestamp = p.ts // late, not lost: it is still to be heard
 		}
-		f(p.ts, j.decode(p.codec, p.data[:p.n]))
-		j.next = p.ts + uint32(p.n)
-		j.store.free(p)
 	}
-	return j.highest, position, j.known
+	var pcm [MaxPayload]int16
+	for {
+		p := j.store.first(next)
+		if p == nil {
+			return rest, j.known
+		}
+		// A decoder of its own: the voice may go on being mixed for others.
+		f(p.ts, newDecoder(p.codec).Decode(pcm[:0], p.data[:p.n]))
+		next = p.ts + uint32(p.n)
+	}
 }

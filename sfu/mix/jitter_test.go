@@ -309,13 +309,13 @@ func TestFlushHandsOverExactlyWhatWasNotPlayed(t *testing.T) {
 	j, _ := listen(s, 2*time.Second, nil)
 	position := j.position()
 	got := map[uint32]int16{}
-	seq, at, ok := j.Flush(func(ts uint32, pcm []int16) {
+	rest, ok := j.Flush(func(ts uint32, pcm []int16) {
 		for i, x := range pcm {
 			got[ts+uint32(i)] = x
 		}
 	})
-	if !ok || at != position || seq != j.highest {
-		t.Errorf("Flush returned %d, %d, %v", seq, at, ok)
+	if !ok || rest.Timestamp != position || rest.Seq != j.highest {
+		t.Errorf("Flush returned %+v, %v", rest, ok)
 	}
 	if len(got) == 0 {
 		t.Fatal("nothing was waiting")
