@@ -1,0 +1,94 @@
+// Command sfu serves the pages, holds the rooms with their browsers, mixes for
+// the phones and decides who may dial what. It speaks no SIP: that is bridge's.
+//
+//	sfu --config dialroom.yaml            run until told to stop
+//	sfu --config dialroom.yaml --check    read the settings, say what is wrong, exit
+//
+// SIGTERM or Ctrl-C drains: no call starts any more, those that run go on, and
+// the process exits when the last has ended. A second one hangs up everything
+// within two seconds. SIGHUP reads trunks, fraud rules and the certificate again.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"dialroom/sfu/web"
+	"dialroom/shared/config"
+)
+
+func main() {
+	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command runs the command line and returns the exit code: 0, 1 when something
+// went wrong, 2 when it was called wrongly.
+func command(args []string, out, errs io.Writer) int {
+	flags := flag.NewFlagSet("sfu", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	path := flags.String("config", "dialroom.yaml", "the settings file")
+	check := flags.Bool("check", false, "only read the settings and say what is wrong with them")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(errs, "sfu: unexpected %q\n", flags.Arg(0))
+		return 2
+	}
+	cfg, err := config.Load(*path)
+	if err == nil {
+		err = checkFiles(cfg)
+	}
+	if err != nil {
+		fmt.Fprintln(errs, err)
+		return 1
+	}
+	if *check {
+		fmt.Fprintf(out, "%s: the settings are in order\n", *path)
+		return 0
+	}
+	web.Quiet()
+	m := NewMain(*path, cfg, slog.New(slog.NewTextHandler(errs, nil)))
+	// The signals are ours before the first port is open.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := m.Run(); err != nil {
+		fmt.Fprintf(errs, "sfu: %v\n", err)
+		return 1
+	}
+	m.Wait(signals)
+	if err := m.Close(); err != nil {
+		fmt.Fprintf(errs, "sfu: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// Wait obeys signals until it is time to close: when the last call has ended
+// after the first SIGTERM or SIGINT, or at once after the second.
+func (m *Main) Wait(signals <-chan os.Signal) {
+	var drained <-chan struct{} // nil until draining
+	for {
+		select {
+		case <-drained:
+			return
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP:
+				m.Reload()
+			case drained != nil:
+				m.log.Info("told again to stop: hanging up", "calls", m.dial.Active())
+				return
+			default:
+				m.log.Info("told to stop: no new calls, waiting for those that run", "calls", m.dial.Active())
+				drained = m.Drain()
+			}
+		}
+	}
+}
