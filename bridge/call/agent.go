@@ -297,6 +297,13 @@ func (a *Agent) Drain() <-chan struct{} {
 	return a.idle
 }
 
+// Draining reports whether new calls are refused.
+func (a *Agent) Draining() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.draining || a.closed
+}
+
 // Close drops everything at once, without a word to the far ends: hang up
 // first. It returns when nothing runs any more.
 func (a *Agent) Close() error {
