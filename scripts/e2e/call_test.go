@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,21 +74,97 @@ func wantSpeech(t *testing.T, who string, played, heard []int16) {
 
 func TestThePhoneHearsWhatTheBrowserSaysNotOneFrameMissingOrRepeated(t *testing.T) {
 	w := newWorld(t, options{})
-	p := newBrowser(w, nil).open(link(t, "dial=600"))
+	p := newBrowser(w, nil).openTapped(link(t, "dial=600"))
 	p.awaitState("answered")
 	c := w.call("600", 0)
 	eventually(t, patience, "the phone has heard ten seconds of sound", func() bool {
 		return len(spoken(c.Heard())) > 500
 	})
+	sent := p.frames("out", "PCMA")
 	p.press("Hang up")
 	w.event(patience, "BYE", "600")
 
 	wantClean(t, c, time.Second)
-	heard := ua.Recording{Codec: c.Heard().Codec, Type: c.Heard().Type, Packets: spoken(c.Heard())}
-	wantSpeech(t, "phone", speech.Greeting(), heard.PCM())
+	rec := c.Heard()
+	wantFrames(t, payloads(sent), heardPayloads(rec))
+	rec.Packets = spoken(rec)
+	wantSpeech(t, "phone", speech.Greeting(), rec.PCM())
 	if s := c.Media().Stats(); s.Lost != 0 || s.Strangers != 0 {
 		t.Errorf("the phone counts %+v", s)
 	}
+}
+
+func TestTheBrowserReceivesWhatThePhoneSendsNotOneFrameMissingOrRepeated(t *testing.T) {
+	w := newWorld(t, options{})
+	p := newBrowser(w, nil).openTapped(link(t, "dial=601"))
+	p.awaitState("answered")
+	eventually(t, patience, "the page has received ten seconds of sound", func() bool {
+		return len(p.frames("in", "PCMA")) > 500
+	})
+	got := p.frames("in", "PCMA")
+	for i := 1; i < len(got); i++ {
+		if got[i].Seq != got[i-1].Seq+1 || got[i].Time != got[i-1].Time+audio.Frame {
+			t.Errorf("frame %d: number %d at %d follows %d at %d", i, got[i].Seq, got[i].Time, got[i-1].Seq, got[i-1].Time)
+		}
+	}
+	// What the phone says is known to the byte.
+	said := append(append([]int16(nil), speech.Greeting()...), make([]int16, 2*audio.Rate)...)
+	var frames [][]byte
+	for ; len(said) >= audio.Frame; said = said[audio.Frame:] {
+		frames = append(frames, audio.PCMA.Encode(nil, said[:audio.Frame]))
+	}
+	wantFrames(t, payloads(got), frames)
+}
+
+// wantFrames fails when inner, from its first frame that occurs there, is not
+// an unbroken stretch of outer, as far as that reaches. Silence at the start
+// is the same everywhere and tells nothing.
+func wantFrames(t *testing.T, inner, outer [][]byte) {
+	t.Helper()
+	at := func(list [][]byte, frame []byte) int {
+		return slices.IndexFunc(list, func(f []byte) bool { return bytes.Equal(f, frame) })
+	}
+	for i, f := range inner {
+		// A frame in which every byte is much the same is silence.
+		if len(slices.Compact(slices.Sorted(slices.Values(f)))) < 8 {
+			continue
+		}
+		j := at(outer, f)
+		if j < 0 {
+			continue
+		}
+		n, wrong := min(len(inner)-i, len(outer)-j), 0
+		for k := range n {
+			if !bytes.Equal(inner[i+k], outer[j+k]) {
+				wrong++
+				if wrong <= 5 {
+					t.Errorf("frame %d of %d is another one (it is found at %+d)", k, n, at(outer, inner[i+k])-(j+k))
+				}
+			}
+		}
+		t.Logf("%d frames compared byte by byte, %d differ, the first %d were not there", n, wrong, i)
+		if n < 400 {
+			t.Errorf("only %d frames could be compared", n)
+		}
+		return
+	}
+	t.Errorf("of %d frames none is among the %d of the other side", len(inner), len(outer))
+}
+
+func payloads(list []encoded) [][]byte {
+	var out [][]byte
+	for _, f := range list {
+		out = append(out, f.Data)
+	}
+	return out
+}
+
+func heardPayloads(r ua.Recording) [][]byte {
+	var out [][]byte
+	for _, p := range r.Audio() {
+		out = append(out, p.Payload)
+	}
+	return out
 }
 
 // spoken returns the packets from the first that is not silence.

@@ -21,6 +21,47 @@
     }
   };
 
+  // Every encoded audio frame on its way in and out, when the test asks for it
+  // (window.e2eFrames is set before this script runs).
+  const frames = [];
+  if (window.e2eFrames) {
+    const Connection = window.RTCPeerConnection;
+    window.RTCPeerConnection = class extends Connection {
+      constructor(config) {
+        super({ ...config, encodedInsertableStreams: true });
+      }
+      addTransceiver(...args) {
+        const line = super.addTransceiver(...args);
+        tap(line.sender, "out");
+        tap(line.receiver, "in");
+        return line;
+      }
+    };
+  }
+
+  function tap(end, way) {
+    const { readable, writable } = end.createEncodedStreams();
+    const note = (frame) => {
+      const about = frame.getMetadata();
+      const codec = about.mimeType ?? "";
+      if (codec.startsWith("audio/")) {
+        frames.push({ way, codec, seq: about.sequenceNumber ?? 0, time: about.rtpTimestamp ?? 0, data: new Uint8Array(frame.data.slice(0)) });
+      }
+    };
+    readable.pipeThrough(new TransformStream({
+      transform(frame, out) {
+        note(frame);
+        out.enqueue(frame);
+      },
+    })).pipeTo(writable).catch(() => {});
+  }
+
+  function base64(bytes) {
+    let text = "";
+    for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+    return btoa(text);
+  }
+
   const recordings = new Map();
 
   /** Records a track under a name until stopped. */
@@ -48,6 +89,12 @@
       return tracks.length;
     },
 
+    /** The encoded frames of a codec that went one way ("in", "out"), oldest first. */
+    frames(way, codec) {
+      return frames.filter((f) => f.way === way && f.codec === codec)
+        .map((f) => ({ seq: f.seq, time: f.time, data: base64(f.data) }));
+    },
+
     /** Sends a message on the page's open socket. */
     say(message) {
       const socket = sockets.find((s) => s.readyState === Socket.OPEN);
@@ -73,10 +120,7 @@
       for (const chunk of entry.chunks) {
         for (const v of chunk) pcm[at++] = Math.max(-32768, Math.min(32767, Math.round(v * 32767)));
       }
-      const bytes = new Uint8Array(pcm.buffer);
-      let text = "";
-      for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-      return { rate: entry.rate, pcm: btoa(text) };
+      return { rate: entry.rate, pcm: base64(new Uint8Array(pcm.buffer)) };
     },
   };
   Object.defineProperty(window, "e2e", { value: e2e });

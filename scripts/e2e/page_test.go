@@ -47,6 +47,19 @@ type tab struct {
 // again. Nil is the greeting of the demo carrier.
 func newBrowser(w *world, pcm []int16) *browser {
 	w.Helper()
+	// Somebody who always says yes when the browser asks for the microphone.
+	return startBrowser(w, pcm, chromedp.Flag("use-fake-ui-for-media-stream", true))
+}
+
+// newForbiddenBrowser starts a Chromium that gives no page a microphone, as
+// the programs are that open links in mails.
+func newForbiddenBrowser(w *world) *browser {
+	w.Helper()
+	return startBrowser(w, nil, chromedp.Flag("deny-permission-prompts", true))
+}
+
+func startBrowser(w *world, pcm []int16, more ...chromedp.ExecAllocatorOption) *browser {
+	w.Helper()
 	if prepared.chromium == "" {
 		w.Skip("there is no Chromium here")
 	}
@@ -59,12 +72,11 @@ func newBrowser(w *world, pcm []int16) *browser {
 	if err := sound.WriteFile(file); err != nil {
 		w.Fatal(err)
 	}
-	alloc, cancel := chromedp.NewExecAllocator(context.Background(),
+	alloc, cancel := chromedp.NewExecAllocator(context.Background(), append([]chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(prepared.chromium),
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Headless,
 		chromedp.Flag("use-fake-device-for-media-stream", true),
-		chromedp.Flag("use-fake-ui-for-media-stream", true),
 		chromedp.Flag("use-file-for-fake-audio-capture", file),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
@@ -75,7 +87,7 @@ func newBrowser(w *world, pcm []int16) *browser {
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.WindowSize(1280, 800),
-	)
+	}, more...)...)
 	w.Cleanup(cancel)
 	ctx, cancelBrowser := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
 	w.Cleanup(cancelBrowser)
@@ -88,7 +100,18 @@ func newBrowser(w *world, pcm []int16) *browser {
 // open opens a link, "room.html?room=…", in a new tab.
 func (b *browser) open(link string) *tab {
 	b.Helper()
-	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithErrorf(func(string, ...any) {}))
+	return b.openWith(link, instrument)
+}
+
+// openTapped opens a link in a tab that keeps every encoded frame of sound.
+func (b *browser) openTapped(link string) *tab {
+	b.Helper()
+	return b.openWith(link, "window.e2eFrames = true;\n"+instrument)
+}
+
+func (b *browser) openWith(link, script string) *tab {
+	b.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
 	p := &tab{browser: b, ctx: ctx, cancel: cancel}
 	b.Cleanup(cancel)
 	b.Cleanup(func() {
@@ -106,7 +129,7 @@ func (b *browser) open(link string) *tab {
 			return err
 		}),
 		chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: instrument})
+			_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 			return err
 		}),
 		chromedp.Navigate(b.stack.URL+"/"+link))
@@ -279,6 +302,19 @@ func (p *tab) heard(name string, d time.Duration) []int16 {
 		pcm[i] = int16(binary.LittleEndian.Uint16(raw[2*i:]))
 	}
 	return audio.Resample(pcm, out.Rate, audio.Rate)
+}
+
+// encoded is one frame as it came off or went onto the wire.
+type encoded struct {
+	Seq  uint16 `json:"seq"`
+	Time uint32 `json:"time"`
+	Data []byte `json:"data"`
+}
+
+// frames are the encoded frames of a codec that went "in" or "out" so far.
+func (p *tab) frames(way, codec string) []encoded {
+	p.Helper()
+	return js[[]encoded](p, fmt.Sprintf("window.e2e.frames(%q, %q)", way, "audio/"+codec))
 }
 
 // recording is what window.e2e.heard() returns.
