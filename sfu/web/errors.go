@@ -28,10 +28,7 @@ func answerTo(err error) (status int, body wire.Error) {
 	switch {
 	case errors.As(err, &refused):
 		body = wire.Error{Error: "refused", Reason: refused.Reason, Text: refused.Text()}
-		if refused.Reason == string(wire.Shutdown) || refused.Reason == string(wire.GuardUnavailable) {
-			return http.StatusServiceUnavailable, body
-		}
-		return http.StatusForbidden, body
+		return statusOf(refused.Reason), body
 	case errors.Is(err, sign.ErrUnauthorized):
 		return http.StatusUnauthorized, wire.Error{Error: "unauthorized", Text: "The request is not signed as it must be."}
 	case errors.Is(err, errRole):
@@ -50,6 +47,20 @@ func answerTo(err error) (status int, body wire.Error) {
 		return http.StatusServiceUnavailable, wire.Error{Error: "unavailable", Reason: string(wire.Shutdown), Text: wire.Words(string(wire.Shutdown))}
 	}
 	return http.StatusInternalServerError, wire.Error{Error: "internal", Text: "Something went wrong here."}
+}
+
+// statusOf says what a refusal is in HTTP. The bridge passes it on to the
+// script that asked.
+func statusOf(refusal string) int {
+	switch refusal {
+	case string(wire.Shutdown), string(wire.GuardUnavailable):
+		return http.StatusServiceUnavailable
+	case string(wire.CapDay), string(wire.CapMinute), string(wire.CapConcurrent):
+		return http.StatusTooManyRequests
+	case string(wire.BadTrunk):
+		return http.StatusNotFound
+	}
+	return http.StatusForbidden
 }
 
 // fail answers with an error.

@@ -46,7 +46,8 @@ func TestErrorsOfADialBecomeAnswers(t *testing.T) {
 		code, reason, words string
 	}{
 		{&dial.RefusedError{Reason: "not-allowed"}, 403, "refused", "not-allowed", wire.Words("not-allowed")},
-		{&dial.RefusedError{Reason: "cap-day"}, 403, "refused", "cap-day", wire.Words("cap-day")},
+		{&dial.RefusedError{Reason: "cap-day"}, 429, "refused", "cap-day", wire.Words("cap-day")},
+		{&dial.RefusedError{Reason: "bad-trunk"}, 404, "refused", "bad-trunk", wire.Words("bad-trunk")},
 		{&dial.RefusedError{Reason: "guard-unavailable"}, 503, "refused", "guard-unavailable", wire.Words("guard-unavailable")},
 		{&dial.RefusedError{Reason: "shutdown"}, 503, "refused", "shutdown", wire.Words("shutdown")},
 		{fmt.Errorf("wrapped: %w", dial.ErrUnknownCall), 404, "not-found", "", "There is no such call."},
