@@ -77,6 +77,7 @@ func (m *Main) Wait(signals <-chan os.Signal) {
 	for {
 		select {
 		case <-drained:
+			m.log.Info("the last call is over")
 			return
 		case s := <-signals:
 			switch {
