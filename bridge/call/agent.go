@@ -47,6 +47,7 @@ var (
 	ErrUnknown   = errors.New("no call has this id")
 	ErrTransport = errors.New("the trunk's transport is not switched on")
 	ErrNoAudio   = errors.New("the call has no audio to send digits in")
+	ErrMedia     = errors.New("no way for the audio")
 )
 
 // Agent is the bridge's SIP user agent: its listeners, its transactions and
@@ -190,7 +191,7 @@ func (a *Agent) place(order Order) (*Call, error) {
 	}
 	media, err := a.cfg.Hub.New(order.ID, order.Leg)
 	if err != nil {
-		return nil, fmt.Errorf("opening the phone side of the media: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
 	}
 	call := newCall(a, order, media)
 	a.mu.Lock()

@@ -36,11 +36,11 @@ type identity struct {
 func (a *Agent) identify(t *trunk.Trunk) identity {
 	host, port := splitHost(t.Host)
 	id := identity{request: sip.Uri{Scheme: "sip", Host: host, Port: port}}
-	from := sip.Uri{Scheme: "sip", User: t.FromUser, Host: t.FromHost}
-	caller := t.User(t.CallerID)
-	if from.Host == "" {
-		from.Host = host
+	from := sip.Uri{Scheme: "sip", User: t.FromUser, Host: host}
+	if t.FromHost != "" {
+		from.Host, _ = splitHost(t.FromHost) // RFC 3261 §19.1.1: no port in From
 	}
+	caller := t.User(t.CallerID)
 	if from.User == "" {
 		from.User = caller
 	} else if caller != "" && caller != from.User {

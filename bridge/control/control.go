@@ -54,7 +54,9 @@ const (
 	idleTimeout = 2 * time.Minute
 
 	// shutdownTimeout is what requests under way get when the server closes.
-	shutdownTimeout = 2 * time.Second
+	// Only a script that waits for the sfu's verdict takes longer than a
+	// moment, and it will not get its call any more.
+	shutdownTimeout = 300 * time.Millisecond
 )
 
 // SFU asks the sfu; *sign.Client does.

@@ -8,7 +8,6 @@ import (
 	"github.com/cloudwego/hertz/pkg/app"
 
 	"dialroom/bridge/call"
-	"dialroom/bridge/leg"
 	"dialroom/bridge/trunk"
 	"dialroom/shared/sign"
 	"dialroom/shared/wire"
@@ -44,7 +43,6 @@ func (e *sfuRefusal) Error() string { return "the sfu refused: " + e.body.Reason
 // from within never leave.
 func answerTo(err error) (int, wire.Error) {
 	var refusal *sfuRefusal
-	var ports *leg.PortsError
 	switch {
 	case errors.As(err, &refusal):
 		return refusal.status, refusal.body
@@ -82,7 +80,7 @@ func answerTo(err error) (int, wire.Error) {
 		return http.StatusForbidden, unplaced("refused", string(wire.BadTrunk))
 	case errors.Is(err, trunk.ErrDisabled), errors.Is(err, trunk.ErrNotCarried), errors.Is(err, trunk.ErrFull):
 		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.NoTrunk))
-	case errors.Is(err, call.ErrTransport), errors.As(err, &ports):
+	case errors.Is(err, call.ErrTransport), errors.Is(err, call.ErrMedia):
 		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.TrunkFailed))
 	case errors.Is(err, call.ErrClosed):
 		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.Shutdown))

@@ -14,6 +14,7 @@ package trunk
 import (
 	"errors"
 	"iter"
+	"net/netip"
 	"sort"
 	"strings"
 	"sync"
@@ -153,6 +154,30 @@ func (t *Table) First(number, pinned string) (*Slot, error) {
 func (t *Table) Has(id string) bool {
 	_, ok := t.find(id)
 	return ok
+}
+
+// Trusts reports whether requests from ip come from a trunk: its host is this
+// address. Trunks whose host is a name trust nobody by it.
+func (t *Table) Trusts(ip netip.Addr) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, trunk := range t.trunks {
+		if !trunk.Enabled {
+			continue
+		}
+		host, err := netip.ParseAddr(trunk.Host)
+		if err != nil {
+			hostPort, err := netip.ParseAddrPort(trunk.Host)
+			if err != nil {
+				continue
+			}
+			host = hostPort.Addr()
+		}
+		if host.Unmap() == ip.Unmap() {
+			return true
+		}
+	}
+	return false
 }
 
 // List returns the public face of all trunks, best priority first.

@@ -2,6 +2,7 @@ package trunk
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -149,6 +150,31 @@ func TestListTellsNoSecrets(t *testing.T) {
 	got := NewTable([]Trunk{off, on}).List()
 	if len(got) != 2 || got[0].ID != "a" || got[0].State != "up" || got[1].State != "disabled" {
 		t.Fatalf("list: %+v", got)
+	}
+}
+
+func TestTrusts(t *testing.T) {
+	host := func(h string) Trunk { trunk := tr("a", 10, "+"); trunk.Host = h; return trunk }
+	tests := []struct {
+		name  string
+		trunk Trunk
+		ip    string
+		want  bool
+	}{
+		{"the host itself", host("192.0.2.1"), "192.0.2.1", true},
+		{"whatever its port", host("192.0.2.1:5080"), "192.0.2.1", true},
+		{"an address mapped into IPv6 is the same", host("192.0.2.1"), "::ffff:192.0.2.1", true},
+		{"an IPv6 host", host("[2001:db8::1]:5060"), "2001:db8::1", true},
+		{"nobody else", host("192.0.2.1"), "192.0.2.2", false},
+		{"nobody by a name", host("sip.example.net"), "192.0.2.1", false},
+		{"nobody by a trunk that is switched off", disabled(host("192.0.2.1")), "192.0.2.1", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := NewTable([]Trunk{test.trunk}).Trusts(netip.MustParseAddr(test.ip)); got != test.want {
+				t.Errorf("%v", got)
+			}
+		})
 	}
 }
 

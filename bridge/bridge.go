@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dialroom/bridge/call"
+	"dialroom/bridge/control"
+	"dialroom/bridge/leg"
+	"dialroom/bridge/trunk"
+	"dialroom/shared/config"
+	"dialroom/shared/sign"
+	"dialroom/shared/udp"
+	"dialroom/shared/wire"
+)
+
+const (
+	// sfuTimeout bounds every request to the sfu; most have a shorter one.
+	sfuTimeout = 10 * time.Second
+
+	// byeTime is what BYE and CANCEL get to be confirmed when the process has
+	// to go, and flushTime what the sfu gets to hear of it. Together, and with
+	// what package control gives its requests, they stay under the promised
+	// two seconds.
+	byeTime   = 1200 * time.Millisecond
+	flushTime = 400 * time.Millisecond
+)
+
+// Main is the process: its parts and how they are put together.
+type Main struct {
+	path  string
+	log   *slog.Logger
+	clock call.Clock
+
+	// Owned by whoever calls Run, Reload and Close, one after the other.
+	cfg    *config.Config
+	undo   []func() // what Run has started, in order
+	closed bool
+
+	// fixed after Run
+	trunks   *trunk.Table
+	agent    *call.Agent
+	control  *control.Server
+	reporter *control.Reporter
+}
+
+// NewMain returns a process that has not been started. path is the settings
+// file, which Reload reads again.
+func NewMain(path string, cfg *config.Config, log *slog.Logger) *Main {
+	return &Main{path: path, cfg: cfg, log: log, clock: call.SystemClock{}}
+}
+
+// Run starts everything and returns. After an error nothing is left running.
+func (m *Main) Run() (err error) {
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	b := m.cfg.Bridge
+	if err := os.MkdirAll(m.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	keys := signKeys(m.cfg.Keys)
+	verifier, err := sign.NewVerifier(keys, filepath.Join(m.cfg.DataDir, "nonces-bridge"), time.Now(), time.Now)
+	if err != nil {
+		return err
+	}
+	m.later(func() { _ = verifier.Close() })
+	sfu := sign.NewClient(b.SFUURL, bridgeKey(keys), sfuTimeout)
+	m.later(sfu.Close)
+
+	hub, err := m.listenMedia(b)
+	if err != nil {
+		return err
+	}
+	m.trunks = trunk.NewTable(trunksOf(m.cfg))
+	m.reporter = control.NewReporter(sfu, m.clock, m.log)
+	m.later(m.flush)
+	m.agent, err = call.Listen(call.Config{
+		UDP: b.SIP.UDP, TCP: b.SIP.TCP, Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
+		Trusted: m.trunks.Trusts, Clock: m.clock, Logger: m.log,
+	})
+	if err != nil {
+		return err
+	}
+	m.later(func() { _ = m.agent.Close() })
+	instance := "b_" + strings.ToLower(rand.Text()[:16])
+	m.control, err = control.New(control.Config{
+		Listen: b.Listen, Verifier: verifier, Agent: m.agent, Trunks: m.trunks, SFU: sfu, Reporter: m.reporter,
+		Media: hub.Media(), Instance: instance, Clock: m.clock, Logger: m.log,
+	})
+	if err != nil {
+		return err
+	}
+	m.later(m.control.Close)
+	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
+	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(),
+		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)
+	return nil
+}
+
+// listenMedia opens the socket to the sfu; phones get theirs with each call.
+func (m *Main) listenMedia(b config.Bridge) (*leg.Hub, error) {
+	listen, err := netip.ParseAddrPort(b.LegListen)
+	if err != nil {
+		return nil, fmt.Errorf("bridge.leg_listen: %w", err)
+	}
+	poller, err := udp.NewPoller()
+	if err != nil {
+		return nil, err
+	}
+	m.later(func() { _ = poller.Close() })
+	hub, err := leg.NewHub(leg.Config{
+		Poller: poller, Listen: listen, MinPort: b.RTP.MinPort, MaxPort: b.RTP.MaxPort,
+		BindIP: bindAddress(b), PublicIP: rtpAddress(b), Logger: m.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bridge.leg_listen: %w", err)
+	}
+	m.later(hub.Close)
+	return hub, nil
+}
+
+// Reload reads the settings again and puts the trunks into use. Running calls
+// keep theirs. With a broken file everything stays as it is.
+func (m *Main) Reload() {
+	next, err := load(m.path)
+	if err != nil {
+		m.log.Error("the settings are not reloaded, the old ones stay", "errors", strings.Split(err.Error(), "\n"))
+		return
+	}
+	if keys := needRestart(m.cfg, next); len(keys) > 0 {
+		m.log.Warn("changes that need a restart", "keys", keys)
+	}
+	m.trunks.Load(trunksOf(next))
+	m.cfg.Trunks = next.Trunks
+	m.log.Info("settings reloaded", "trunks", len(next.Trunks))
+}
+
+// Close hangs up what still runs, tells the sfu and stops everything, within
+// two seconds. It may be called more than once.
+func (m *Main) Close() {
+	if m.closed {
+		return
+	}
+	m.closed = true
+	for _, f := range slices.Backward(m.undo) {
+		f()
+	}
+}
+
+func (m *Main) later(f func()) { m.undo = append(m.undo, f) }
+
+// hangUp ends all calls and gives the far ends a moment to confirm.
+func (m *Main) hangUp() {
+	idle := m.agent.Drain()
+	m.agent.HangupAll(wire.Shutdown)
+	patience := time.NewTimer(byeTime)
+	defer patience.Stop()
+	select {
+	case <-idle:
+	case <-patience.C:
+		m.log.Warn("not every far end has confirmed that its call is over")
+	}
+}
+
+// flush lets the sfu hear of the endings.
+func (m *Main) flush() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	m.reporter.Close(ctx)
+}
