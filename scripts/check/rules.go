@@ -29,7 +29,7 @@ func importRules() []rule {
 		{"sfu", []string{"sfu/...", "shared/...", "static"}, []string{"*"}, nil},
 		{"bridge", []string{"bridge/...", "shared/..."}, []string{"*"}, nil},
 
-		{"sfu/web", []string{"sfu/signal", "sfu/dial", "sfu/room", "sfu/ledger", "shared/wire", "shared/sign", "static"}, []string{"*"}, nil},
+		{"sfu/web", []string{"sfu/signal", "sfu/dial", "sfu/room", "sfu/ledger", "sfu/links", "sfu/fraud", "shared/wire", "shared/sign", "shared/number", "static"}, []string{"*"}, nil},
 		{"sfu/signal", []string{"sfu/room", "sfu/peer", "sfu/dial", "shared/wire"}, []string{"github.com/coder/websocket"}, nil},
 		{"sfu/room", []string{"shared/wire"}, nil, nil},
 		{"sfu/peer", []string{"sfu/room", "shared/udp"}, []string{"github.com/pion/", "golang.org/x/"}, nil},
@@ -37,7 +37,8 @@ func importRules() []rule {
 		{"sfu/mix", nil, nil, nil},
 		{"sfu/fraud", []string{"shared/number"}, nil, nil},
 		{"sfu/ledger", nil, []string{"modernc.org/sqlite"}, nil},
-		{"sfu/dial", []string{"sfu/fraud", "sfu/ledger", "sfu/room", "sfu/phone", "shared/wire", "shared/sign", "shared/number"}, nil, nil},
+		{"sfu/links", nil, nil, nil},
+		{"sfu/dial", []string{"sfu/fraud", "sfu/ledger", "sfu/links", "sfu/room", "sfu/phone", "shared/wire", "shared/sign", "shared/number"}, nil, nil},
 
 		{"bridge/control", []string{"bridge/call", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/cloudwego/hertz"}, nil},
 		{"bridge/call", []string{"bridge/leg", "bridge/trunk", "shared/wire", "shared/number", "shared/udp"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest"}, nil},
