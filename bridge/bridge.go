@@ -82,7 +82,7 @@ func (m *Main) Run() (err error) {
 	if err != nil {
 		return err
 	}
-	m.trunks = trunk.NewTable(trunksOf(m.cfg))
+	m.trunks = trunk.NewTable(trunksOf(m.cfg), m.clock.Now)
 	m.reporter = control.NewReporter(sfu, m.clock, m.log)
 	m.later(m.flush)
 	m.agent, err = call.Listen(call.Config{

@@ -93,7 +93,7 @@ func (b *bridge) place(id string, far *carrier, edit ...func(*trunk.Trunk)) {
 	for _, f := range edit {
 		f(&trunkOf)
 	}
-	b.table = trunk.NewTable([]trunk.Trunk{trunkOf})
+	b.table = trunk.NewTable([]trunk.Trunk{trunkOf}, b.clock.Now)
 	slot, err := b.table.First("+4989654321", "")
 	if err != nil {
 		b.t.Fatal(err)

@@ -123,7 +123,7 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 		callID: rand.Text(), media: media,
 		limits: limits{
 			ring:     within(order.Leg.MaxRing, defaultRing, maxRing),
-			duration: within(order.Leg.MaxDuration, defaultLong, maxLong),
+			duration: order.Slot.Trunk.Shorten(within(order.Leg.MaxDuration, defaultLong, maxLong)),
 		},
 		inbox: make(chan event, inboxSize), outbox: make(chan outgoing, outboxSize), done: make(chan struct{}),
 		forks: make(map[string]*dialog), byeTxs: make(map[*sip.ClientTx]*dialog), timers: make(map[timer]*deadline),

@@ -109,7 +109,7 @@ func fuzzedCall(t *testing.T, agent *Agent, hub *leg.Hub, serial int, stage byte
 	table := trunk.NewTable([]trunk.Trunk{{
 		ID: "tr", Enabled: true, Host: "127.0.0.1:9", Transport: udp, Prefixes: []string{""},
 		Username: "u", Password: "p", Codecs: []wire.Codec{wire.PCMA, wire.PCMU},
-	}})
+	}}, SystemClock{}.Now)
 	slot, err := table.First("610", "")
 	if err != nil {
 		t.Fatal(err)

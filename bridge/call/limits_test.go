@@ -75,6 +75,17 @@ func TestMaximumDuration(t *testing.T) {
 	b.over()
 }
 
+func TestATrunksOwnMaximumDurationHoldsWhateverTheSFUAsksFor(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b := newBridge(t)
+	talk(t, b, far, func(tr *trunk.Trunk) { tr.MaxDuration = 7 * time.Second }) // the leg says two hours
+	b.clock.advance(7 * time.Second)
+	b.ended(wire.MaxDuration)
+	bye, reply := far.request(sip.BYE)
+	reply(respond(bye, 200, "", ""))
+	b.over()
+}
+
 func TestNoRTPEndsTheCall(t *testing.T) {
 	far := newCarrier(t, "udp")
 	b := newBridge(t)

@@ -162,14 +162,22 @@ func (s *Server) dtmf(_ context.Context, req request) (reply, error) {
 	return reply{http.StatusNoContent, nil}, nil
 }
 
-// trunkList is the answer to GET /v1/trunks.
-type trunkList struct {
-	Trunks []wire.Trunk `json:"trunks"`
-}
-
-// listTrunks is GET /v1/trunks.
-func (s *Server) listTrunks(context.Context, request) (reply, error) {
-	return reply{http.StatusOK, trunkList{s.cfg.Trunks.List()}}, nil
+// listTrunks is GET /v1/trunks. With ?number= it has those that could carry
+// it, and takes none of them.
+func (s *Server) listTrunks(_ context.Context, req request) (reply, error) {
+	args := req.c.QueryArgs()
+	if !args.Has("number") {
+		return reply{http.StatusOK, wire.Trunks{Trunks: s.cfg.Trunks.List()}}, nil
+	}
+	wanted := string(args.Peek("number"))
+	if !isCanonical(wanted) {
+		return reply{}, errNumber
+	}
+	list, err := s.cfg.Trunks.Could(wanted, string(args.Peek("trunk")))
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusOK, wire.Trunks{Trunks: list}}, nil
 }
 
 // lease is POST /v1/lease.

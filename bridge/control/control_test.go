@@ -27,7 +27,7 @@ func TestRepliesAreBounded(t *testing.T) {
 }
 
 func TestAnswersToAllErrorsOfTheTrunks(t *testing.T) {
-	for _, err := range []error{trunk.ErrUnknown, trunk.ErrDisabled, trunk.ErrNotCarried, trunk.ErrFull} {
+	for _, err := range []error{trunk.ErrUnknown, trunk.ErrDisabled, trunk.ErrNotCarried, trunk.ErrFull, trunk.ErrNotAllowed, trunk.ErrTooFast} {
 		if status, body := answerTo(err); status == 500 || body.Reason == "" || body.Text == "" {
 			t.Errorf("%v is %d %+v", err, status, body)
 		}

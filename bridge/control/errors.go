@@ -78,6 +78,10 @@ func answerTo(err error) (int, wire.Error) {
 		return http.StatusNotFound, unplaced("not-found", string(wire.BadTrunk))
 	case errors.Is(err, errPinned):
 		return http.StatusForbidden, unplaced("refused", string(wire.BadTrunk))
+	case errors.Is(err, trunk.ErrNotAllowed):
+		return http.StatusForbidden, unplaced("refused", string(wire.NotAllowed))
+	case errors.Is(err, trunk.ErrTooFast):
+		return http.StatusTooManyRequests, unplaced("refused", string(wire.CapMinute))
 	case errors.Is(err, trunk.ErrDisabled), errors.Is(err, trunk.ErrNotCarried), errors.Is(err, trunk.ErrFull):
 		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.NoTrunk))
 	case errors.Is(err, call.ErrTransport), errors.Is(err, call.ErrMedia):
@@ -106,7 +110,7 @@ func ending(err error) wire.Ending {
 	case wire.Shutdown:
 		return wire.Shutdown
 	}
-	if errors.Is(err, errPinned) || errors.Is(err, trunk.ErrUnknown) {
+	if errors.Is(err, errPinned) || errors.Is(err, trunk.ErrUnknown) || errors.Is(err, trunk.ErrNotAllowed) || errors.Is(err, trunk.ErrTooFast) {
 		return wire.NoTrunk
 	}
 	return wire.TrunkFailed

@@ -4,8 +4,11 @@
 // The [Table] is loaded from the settings, and again when they are reloaded.
 // A call asks it with [Table.Choose], which yields the trunks that can carry
 // the number, best first, each as a [Slot] that already counts against the
-// trunk's max_calls. The call keeps the slot it uses until it is over and
+// trunk's limits. The call keeps the slot it uses until it is over and
 // gives the others back.
+//
+// The limits (calls at once, calls in a minute, numbers, length) hold whoever
+// asks and whatever the sfu thinks: they are what a broken sfu can cost at most.
 //
 // The package sends nothing and knows no SIP: registering, health checks and
 // the retry on the next trunk happen where the messages are.
@@ -15,9 +18,11 @@ import (
 	"errors"
 	"iter"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"dialroom/shared/wire"
 )
@@ -51,7 +56,12 @@ type Trunk struct {
 	Prefixes   []string // what it can carry; "" is everything, extensions too
 	DialFormat string   // E164 or Plus
 	Codecs     []wire.Codec
-	MaxCalls   int // concurrent calls; 0 is no limit
+
+	// Hard limits; the zero value of each is none.
+	MaxCalls        int           // concurrent calls
+	PerMinute       int           // calls begun in any 60 seconds
+	AllowedPrefixes []string      // of the numbers it may be used for, whatever it can carry
+	MaxDuration     time.Duration // of a call, from its answer
 }
 
 // User returns number as this trunk wants to see it. Extensions are never
@@ -61,6 +71,20 @@ func (t *Trunk) User(number string) string {
 		return number
 	}
 	return strings.TrimPrefix(number, "+")
+}
+
+// Shorten cuts the longest time a call may have to the trunk's own limit.
+func (t *Trunk) Shorten(d time.Duration) time.Duration {
+	if t.MaxDuration > 0 {
+		return min(d, t.MaxDuration)
+	}
+	return d
+}
+
+// allows reports whether the operator lets this trunk be used for number.
+func (t *Trunk) allows(number string) bool {
+	return len(t.AllowedPrefixes) == 0 ||
+		slices.ContainsFunc(t.AllowedPrefixes, func(p string) bool { return strings.HasPrefix(number, p) })
 }
 
 // carries returns the length of the longest prefix that covers number, or -1.
@@ -79,26 +103,34 @@ var (
 	ErrUnknown    = errors.New("no trunk has this id")
 	ErrDisabled   = errors.New("the trunk is switched off")
 	ErrNotCarried = errors.New("no trunk carries this number")
+	ErrNotAllowed = errors.New("no trunk that carries this number may be used for it")
 	ErrFull       = errors.New("every trunk that carries this number is at max_calls")
+	ErrTooFast    = errors.New("the trunk has had all the calls it may have in a minute")
 )
+
+// window is what "per minute" counts over: any 60 seconds, not those of a clock.
+const window = time.Minute
 
 // Table is the trunks in use and how many calls each has. It is safe for
 // concurrent use.
 type Table struct {
+	now func() time.Time // fixed after NewTable
+
 	mu     sync.Mutex
-	trunks []Trunk        // guarded by mu; replaced as a whole, never edited
-	calls  map[string]int // guarded by mu; by trunk id
+	trunks []Trunk                // guarded by mu; replaced as a whole, never edited
+	calls  map[string]int         // guarded by mu; by trunk id
+	begun  map[string][]time.Time // guarded by mu; of the last minute, by trunk id
 }
 
-// NewTable returns a table of the given trunks.
-func NewTable(trunks []Trunk) *Table {
-	t := &Table{calls: make(map[string]int)}
+// NewTable returns a table of the given trunks. now is the clock.
+func NewTable(trunks []Trunk, now func() time.Time) *Table {
+	t := &Table{now: now, calls: make(map[string]int), begun: make(map[string][]time.Time)}
 	t.Load(trunks)
 	return t
 }
 
 // Load replaces the trunks. Running calls keep their slots, also on a trunk
-// that is gone.
+// that is gone, and what was counted stays counted.
 func (t *Table) Load(trunks []Trunk) {
 	sorted := append([]Trunk(nil), trunks...)
 	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].Priority < sorted[j].Priority })
@@ -118,11 +150,11 @@ func (s *Slot) Release() { s.release() }
 
 // Choose yields a slot on each trunk that can carry number, best first: the
 // lowest priority value, and among equals the longer matching prefix. With
-// pinned set it is that trunk and no other. Trunks at their max_calls are
+// pinned set it is that trunk and no other. Trunks that are at a limit are
 // passed over when their turn comes. Every yielded slot belongs to the caller.
 //
-// The error tells why nothing could ever be yielded: ErrUnknown, ErrDisabled
-// or ErrNotCarried.
+// The error tells why nothing could ever be yielded: ErrUnknown, ErrDisabled,
+// ErrNotCarried or ErrNotAllowed.
 func (t *Table) Choose(number, pinned string) (iter.Seq[*Slot], error) {
 	candidates, err := t.candidates(number, pinned)
 	if err != nil {
@@ -130,24 +162,31 @@ func (t *Table) Choose(number, pinned string) (iter.Seq[*Slot], error) {
 	}
 	return func(yield func(*Slot) bool) {
 		for _, trunk := range candidates {
-			slot, ok := t.take(trunk)
-			if ok && !yield(slot) {
+			slot, err := t.take(trunk)
+			if err == nil && !yield(slot) {
 				return
 			}
 		}
 	}, nil
 }
 
-// First returns the best slot, or why there is none.
+// First returns the best slot, or why there is none: an error of Choose, or the
+// limit that the best trunk is at, ErrFull or ErrTooFast.
 func (t *Table) First(number, pinned string) (*Slot, error) {
-	slots, err := t.Choose(number, pinned)
+	candidates, err := t.candidates(number, pinned)
 	if err != nil {
 		return nil, err
 	}
-	for slot := range slots {
-		return slot, nil
+	for _, trunk := range candidates {
+		slot, full := t.take(trunk)
+		if full == nil {
+			return slot, nil
+		}
+		if err == nil {
+			err = full
+		}
 	}
-	return nil, ErrFull
+	return nil, err
 }
 
 // Has reports whether a trunk has this id.
@@ -186,16 +225,38 @@ func (t *Table) List() []wire.Trunk {
 	defer t.mu.Unlock()
 	list := make([]wire.Trunk, 0, len(t.trunks))
 	for i := range t.trunks {
-		trunk := &t.trunks[i]
-		state := "up"
-		if !trunk.Enabled {
-			state = "disabled"
-		}
-		list = append(list, wire.Trunk{
-			ID: trunk.ID, Name: trunk.Name, Priority: trunk.Priority, State: state, Calls: t.calls[trunk.ID],
-		})
+		list = append(list, t.face(&t.trunks[i]))
 	}
 	return list
+}
+
+// Could returns the trunks that could carry number, in the order in which they
+// would be tried. One that is at a limit says so in State. It takes no slot.
+// Errors are those of Choose.
+func (t *Table) Could(number, pinned string) ([]wire.Trunk, error) {
+	candidates, err := t.candidates(number, pinned)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]wire.Trunk, 0, len(candidates))
+	for i := range candidates {
+		list = append(list, t.face(&candidates[i]))
+	}
+	return list, nil
+}
+
+// face is what everybody may know of a trunk; mu is held.
+func (t *Table) face(trunk *Trunk) wire.Trunk {
+	face := wire.Trunk{ID: trunk.ID, Name: trunk.Name, Priority: trunk.Priority, State: "up", Calls: t.calls[trunk.ID],
+		MaxCalls: trunk.MaxCalls, Minute: t.lastMinute(trunk.ID), PerMinute: trunk.PerMinute, MaxDuration: int(trunk.MaxDuration / time.Second)}
+	if !trunk.Enabled {
+		face.State = "disabled"
+	} else if t.atLimit(trunk) != nil {
+		face.State = "full"
+	}
+	return face
 }
 
 // candidates returns the trunks that may carry number, in order.
@@ -209,6 +270,8 @@ func (t *Table) candidates(number, pinned string) ([]Trunk, error) {
 			return nil, ErrDisabled
 		case trunk.carries(number) < 0:
 			return nil, ErrNotCarried
+		case !trunk.allows(number):
+			return nil, ErrNotAllowed
 		}
 		return []Trunk{trunk}, nil
 	}
@@ -216,13 +279,19 @@ func (t *Table) candidates(number, pinned string) ([]Trunk, error) {
 	all := t.trunks
 	t.mu.Unlock()
 	var found []Trunk
+	err := ErrNotCarried
 	for _, trunk := range all {
-		if trunk.Enabled && trunk.carries(number) >= 0 {
-			found = append(found, trunk)
+		if !trunk.Enabled || trunk.carries(number) < 0 {
+			continue
 		}
+		if !trunk.allows(number) {
+			err = ErrNotAllowed
+			continue
+		}
+		found = append(found, trunk)
 	}
 	if len(found) == 0 {
-		return nil, ErrNotCarried
+		return nil, err
 	}
 	// all is sorted by priority already; the stable sort keeps the order of
 	// the settings file where priority and prefix are equal.
@@ -246,16 +315,42 @@ func (t *Table) find(id string) (Trunk, bool) {
 	return Trunk{}, false
 }
 
-// take counts one more call on trunk, unless it has max_calls already.
-func (t *Table) take(trunk Trunk) (*Slot, bool) {
+// take counts one more call on trunk, unless it is at a limit, which is the error.
+func (t *Table) take(trunk Trunk) (*Slot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if trunk.MaxCalls > 0 && t.calls[trunk.ID] >= trunk.MaxCalls {
-		return nil, false
+	if err := t.atLimit(&trunk); err != nil {
+		return nil, err
 	}
 	t.calls[trunk.ID]++
+	if trunk.PerMinute > 0 {
+		t.begun[trunk.ID] = append(t.begun[trunk.ID], t.now())
+	}
 	var once sync.Once
-	return &Slot{Trunk: trunk, release: func() { once.Do(func() { t.give(trunk.ID) }) }}, true
+	return &Slot{Trunk: trunk, release: func() { once.Do(func() { t.give(trunk.ID) }) }}, nil
+}
+
+// atLimit says which limit keeps trunk from one more call; mu is held.
+func (t *Table) atLimit(trunk *Trunk) error {
+	switch {
+	case trunk.MaxCalls > 0 && t.calls[trunk.ID] >= trunk.MaxCalls:
+		return ErrFull
+	case trunk.PerMinute > 0 && t.lastMinute(trunk.ID) >= trunk.PerMinute:
+		return ErrTooFast
+	}
+	return nil
+}
+
+// lastMinute counts the calls begun in the last minute and forgets older ones;
+// mu is held. When the clock was set back, calls of "the future" count too.
+func (t *Table) lastMinute(id string) int {
+	recent := slices.DeleteFunc(t.begun[id], func(at time.Time) bool { return t.now().Sub(at) >= window })
+	if len(recent) == 0 {
+		delete(t.begun, id)
+		return 0
+	}
+	t.begun[id] = recent
+	return len(recent)
 }
 
 func (t *Table) give(id string) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 func tr(id string, priority int, prefixes ...string) Trunk {
@@ -15,6 +16,10 @@ func tr(id string, priority int, prefixes ...string) Trunk {
 func disabled(t Trunk) Trunk { t.Enabled = false; return t }
 
 func limit(t Trunk, n int) Trunk { t.MaxCalls = n; return t }
+
+func allowed(t Trunk, prefixes ...string) Trunk { t.AllowedPrefixes = prefixes; return t }
+
+func perMinute(t Trunk, n int) Trunk { t.PerMinute = n; return t }
 
 func TestChoose(t *testing.T) {
 	tests := []struct {
@@ -58,12 +63,24 @@ func TestChoose(t *testing.T) {
 			[]Trunk{tr("a", 10, "+")}, "+4930123456", "x", nil, ErrUnknown},
 		{"a pinned trunk that is switched off is never replaced",
 			[]Trunk{tr("a", 10, "+"), disabled(tr("b", 20, "+"))}, "+4930123456", "b", nil, ErrDisabled},
+		{"a trunk that may not be used for the number is left out",
+			[]Trunk{allowed(tr("a", 10, "+"), "+49"), tr("b", 20, "+")}, "+12125550123", "", []string{"b"}, nil},
+		{"a trunk that may be used for the number is not",
+			[]Trunk{allowed(tr("a", 10, "+"), "+1", "+49"), tr("b", 20, "+")}, "+4930123456", "", []string{"a", "b"}, nil},
+		{"what a trunk may be used for does not make it carry more",
+			[]Trunk{allowed(tr("a", 10, "+49"), "+")}, "+12125550123", "", nil, ErrNotCarried},
+		{"no trunk may be used for the number",
+			[]Trunk{allowed(tr("a", 10, "+"), "+49")}, "+12125550123", "", nil, ErrNotAllowed},
+		{"a pinned trunk may not be used for every number",
+			[]Trunk{allowed(tr("a", 10, "+"), "+49"), tr("b", 20, "+")}, "+12125550123", "a", nil, ErrNotAllowed},
+		{"extensions have to be allowed too",
+			[]Trunk{allowed(tr("pbx", 10, ""), "+")}, "610", "", nil, ErrNotAllowed},
 		{"a pinned trunk still has to carry the number",
 			[]Trunk{tr("a", 10, "+"), tr("us", 20, "+1")}, "+4930123456", "us", nil, ErrNotCarried},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			slots, err := NewTable(test.trunks).Choose(test.number, test.pinned)
+			slots, err := NewTable(test.trunks, time.Now).Choose(test.number, test.pinned)
 			if !errors.Is(err, test.err) {
 				t.Fatalf("error %v, want %v", err, test.err)
 			}
@@ -82,7 +99,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestMaxCalls(t *testing.T) {
-	table := NewTable([]Trunk{limit(tr("small", 10, "+"), 1), limit(tr("big", 20, "+"), 2)})
+	table := NewTable([]Trunk{limit(tr("small", 10, "+"), 1), limit(tr("big", 20, "+"), 2)}, time.Now)
 	var slots []*Slot
 	for _, want := range []string{"small", "big", "big"} {
 		slot, err := table.First("+4930123456", "")
@@ -108,7 +125,7 @@ func TestMaxCalls(t *testing.T) {
 }
 
 func TestMaxCallsHoldsUnderManyDialsAtOnce(t *testing.T) {
-	table := NewTable([]Trunk{limit(tr("a", 10, "+"), 5)})
+	table := NewTable([]Trunk{limit(tr("a", 10, "+"), 5)}, time.Now)
 	var wg sync.WaitGroup
 	got := make(chan *Slot, 200)
 	for range 200 {
@@ -124,8 +141,101 @@ func TestMaxCallsHoldsUnderManyDialsAtOnce(t *testing.T) {
 	}
 }
 
+func TestPerMinute(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	table := NewTable([]Trunk{perMinute(tr("a", 10, "+"), 2)}, func() time.Time { return now })
+	dial := func(want error) {
+		t.Helper()
+		slot, err := table.First("+4930123456", "")
+		if !errors.Is(err, want) {
+			t.Fatalf("got %v, want %v", err, want)
+		}
+		if err == nil {
+			slot.Release() // a call that is over still was one
+		}
+	}
+	dial(nil)
+	now = now.Add(30 * time.Second)
+	dial(nil)
+	dial(ErrTooFast)
+	if got := table.List()[0]; got.State != "full" || got.Minute != 2 || got.PerMinute != 2 {
+		t.Errorf("the list says %+v", got)
+	}
+	now = now.Add(30*time.Second - 1)
+	dial(ErrTooFast)
+	table.Load([]Trunk{perMinute(tr("a", 10, "+"), 2), tr("b", 20, "+")})
+	if slot, err := table.First("+4930123456", ""); err != nil || slot.Trunk.ID != "b" {
+		t.Fatalf("a reload forgot the count: %+v, %v", slot, err)
+	}
+	table.Load([]Trunk{perMinute(tr("a", 10, "+"), 2)})
+	now = now.Add(1)
+	dial(nil)
+	dial(ErrTooFast)
+	now = now.Add(-24 * time.Hour)
+	dial(ErrTooFast) // a clock that is set back opens nothing
+}
+
+func TestPerMinuteHoldsUnderManyDialsAtOnce(t *testing.T) {
+	table := NewTable([]Trunk{perMinute(tr("a", 10, "+"), 5)}, time.Now)
+	var wg sync.WaitGroup
+	got := make(chan *Slot, 200)
+	for range 200 {
+		wg.Go(func() {
+			if slot, err := table.First("+4930123456", ""); err == nil {
+				slot.Release()
+				got <- slot
+			}
+		})
+	}
+	wg.Wait()
+	if len(got) != 5 {
+		t.Fatalf("%d of 200 dials got a slot, want 5", len(got))
+	}
+}
+
+func TestCouldTakesNothing(t *testing.T) {
+	table := NewTable([]Trunk{limit(tr("small", 10, "+"), 1), perMinute(tr("slow", 20, "+"), 1), tr("us", 5, "+1"), disabled(tr("off", 1, "+"))}, time.Now)
+	states := func() (list []string) {
+		could, err := table.Could("+4930123456", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, trunk := range could {
+			list = append(list, trunk.ID+" "+trunk.State)
+		}
+		return list
+	}
+	for range 3 {
+		if got := states(); !slices.Equal(got, []string{"small up", "slow up"}) {
+			t.Fatalf("got %v", got)
+		}
+	}
+	if _, err := table.First("+4930123456", "small"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.First("+4930123456", "slow"); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(); !slices.Equal(got, []string{"small full", "slow full"}) {
+		t.Errorf("got %v", got)
+	}
+	if _, err := table.Could("+4930123456", "nope"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("an unknown trunk: %v", err)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	for _, tc := range []struct{ limit, asked, want time.Duration }{
+		{0, time.Hour, time.Hour}, {time.Minute, time.Hour, time.Minute}, {2 * time.Hour, time.Hour, time.Hour},
+	} {
+		if got := (&Trunk{MaxDuration: tc.limit}).Shorten(tc.asked); got != tc.want {
+			t.Errorf("%v under %v is %v", tc.asked, tc.limit, got)
+		}
+	}
+}
+
 func TestReloadKeepsTheCount(t *testing.T) {
-	table := NewTable([]Trunk{limit(tr("a", 10, "+"), 1)})
+	table := NewTable([]Trunk{limit(tr("a", 10, "+"), 1)}, time.Now)
 	slot, err := table.First("+4930123456", "")
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +257,7 @@ func TestListTellsNoSecrets(t *testing.T) {
 	off := disabled(tr("b", 20, "+"))
 	on := tr("a", 10, "+")
 	on.Username, on.Password = "user", "secret"
-	got := NewTable([]Trunk{off, on}).List()
+	got := NewTable([]Trunk{off, on}, time.Now).List()
 	if len(got) != 2 || got[0].ID != "a" || got[0].State != "up" || got[1].State != "disabled" {
 		t.Fatalf("list: %+v", got)
 	}
@@ -171,7 +281,7 @@ func TestTrusts(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := NewTable([]Trunk{test.trunk}).Trusts(netip.MustParseAddr(test.ip)); got != test.want {
+			if got := NewTable([]Trunk{test.trunk}, time.Now).Trusts(netip.MustParseAddr(test.ip)); got != test.want {
 				t.Errorf("%v", got)
 			}
 		})

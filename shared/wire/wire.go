@@ -191,11 +191,21 @@ type LeaseResponse struct {
 	Calls    []string `json:"calls"`
 }
 
-// Trunk is a trunk's public face: no secrets.
+// Trunk is a trunk's public face: no secrets. Limits that are zero are none.
 type Trunk struct {
-	ID       string `json:"id"`
-	Name     string `json:"name"`
-	Priority int    `json:"priority"`
-	State    string `json:"state"` // "up", "down", "disabled"
-	Calls    int    `json:"calls"`
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Priority    int    `json:"priority"`
+	State       string `json:"state"`                  // "up", "full" (at a limit), "disabled"
+	Calls       int    `json:"calls"`                  // at the moment
+	MaxCalls    int    `json:"max_calls,omitempty"`    // at once
+	Minute      int    `json:"minute,omitempty"`       // calls begun in the last minute, counted where there is a limit
+	PerMinute   int    `json:"per_minute,omitempty"`   // calls in a minute
+	MaxDuration int    `json:"max_duration,omitempty"` // seconds from answer
+}
+
+// Trunks answers GET /v1/trunks. With ?number= (and ?trunk=, a pinned one) it
+// has the trunks that could carry the number, in the order they would be tried.
+type Trunks struct {
+	Trunks []Trunk `json:"trunks"`
 }
