@@ -96,7 +96,7 @@ func (m *Main) Run() (err error) {
 	instance := "b_" + strings.ToLower(rand.Text()[:16])
 	m.control, err = control.New(control.Config{
 		Listen: b.Listen, Verifier: verifier, Agent: m.agent, Trunks: m.trunks, SFU: sfu, Reporter: m.reporter,
-		Media: hub.Media(), Instance: instance, Clock: m.clock, Logger: m.log,
+		Media: hub.Media(), Replies: filepath.Join(m.cfg.DataDir, "replies-bridge"), Instance: instance, Clock: m.clock, Logger: m.log,
 	})
 	if err != nil {
 		return err

@@ -21,6 +21,11 @@ const maxDigits = 64
 
 // placeCall is POST /v1/calls.
 func (s *Server) placeCall(ctx context.Context, req request) (reply, error) {
+	// That nothing is placed any more is no answer to keep: after the restart
+	// the same request may well place its call.
+	if s.cfg.Agent.Draining() && !s.replies.has(req) {
+		return reply{}, call.ErrClosed
+	}
 	return s.replies.once(ctx, req, func() (reply, error) { return s.place(ctx, req) })
 }
 

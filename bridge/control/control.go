@@ -73,6 +73,7 @@ type Config struct {
 	SFU      SFU
 	Reporter *Reporter
 	Media    netip.AddrPort // where the sfu sends RTP to
+	Replies  string         // file that keeps the answers to requests with an Idempotency-Key; "" keeps them in memory only
 	Instance string         // of this process; a restart changes it
 	Clock    call.Clock
 	Logger   *slog.Logger
@@ -93,7 +94,11 @@ type Server struct {
 
 // New starts to listen and to serve.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, log: cfg.Logger, replies: newReplies(), done: make(chan struct{})}
+	s := &Server{cfg: cfg, log: cfg.Logger, done: make(chan struct{})}
+	var err error
+	if s.replies, err = openReplies(cfg.Replies, cfg.Logger); err != nil {
+		return nil, err
+	}
 	s.leases = newLeases(cfg.Clock, func(id string) {
 		s.log.Warn("the sfu has stopped renewing a call", "call", id)
 		_ = cfg.Agent.Hangup(id, wire.RoomEmpty)
@@ -104,6 +109,7 @@ func New(cfg Config) (*Server, error) {
 	})
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
+		s.replies.close()
 		return nil, fmt.Errorf("listening for signed requests: %w", err)
 	}
 	s.listener = newListener(ln)
@@ -176,5 +182,6 @@ func (s *Server) Close() {
 		_ = s.hertz.Shutdown(ctx) // an error says that some connection would not end
 		s.listener.cut()
 		s.leases.close()
+		s.replies.close()
 	})
 }

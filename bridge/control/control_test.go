@@ -7,25 +7,6 @@ import (
 	"dialroom/shared/wire"
 )
 
-func TestRepliesAreBounded(t *testing.T) {
-	r := newReplies()
-	for i := range maxReplies {
-		entry, mine, err := r.claim(string(rune(i)), [32]byte{})
-		if err != nil || !mine {
-			t.Fatal(err)
-		}
-		if i > 0 {
-			close(entry.done) // the very first is still under way
-		}
-	}
-	if _, _, err := r.claim("one more", [32]byte{}); err != nil {
-		t.Fatal(err)
-	}
-	if r.known[string(rune(0))] == nil || r.known[string(rune(1))] != nil || len(r.known) != maxReplies {
-		t.Error("not the oldest finished answer was forgotten")
-	}
-}
-
 func TestAnswersToAllErrorsOfTheTrunks(t *testing.T) {
 	for _, err := range []error{trunk.ErrUnknown, trunk.ErrDisabled, trunk.ErrNotCarried, trunk.ErrFull, trunk.ErrNotAllowed, trunk.ErrTooFast} {
 		if status, body := answerTo(err); status == 500 || body.Reason == "" || body.Text == "" {

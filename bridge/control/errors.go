@@ -26,6 +26,7 @@ var (
 	errScriptLeg  = errors.New("a script may not bring a leg or an id")
 	errReused     = errors.New("the Idempotency-Key was used for another request")
 	errKeyLength  = errors.New("the Idempotency-Key is too long")
+	errStore      = errors.New("the request cannot be remembered")
 	errCrowded    = errors.New("too many requests wait for their answers")
 	errPinned     = errors.New("the pinned trunk does not carry the number")
 	errSFU        = errors.New("the sfu does not answer")
@@ -90,6 +91,8 @@ func answerTo(err error) (int, wire.Error) {
 		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.Shutdown))
 	case errors.Is(err, errSFU):
 		return http.StatusServiceUnavailable, wire.Error{Error: "unavailable", Text: "The room server cannot be reached."}
+	case errors.Is(err, errStore):
+		return http.StatusServiceUnavailable, wire.Error{Error: "unavailable", Text: "An Idempotency-Key cannot be remembered at the moment."}
 	case errors.Is(err, errCrowded):
 		return http.StatusServiceUnavailable, wire.Error{Error: "unavailable", Text: "Too much is going on; please try again."}
 	}
