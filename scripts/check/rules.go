@@ -49,7 +49,7 @@ func importRules() []rule {
 		{"shared/wire", nil, nil, nil},
 		{"shared/sign", nil, nil, []string{"github.com/yaronf/httpsign"}},
 		{"shared/number", nil, []string{"github.com/nyaruka/phonenumbers"}, nil},
-		{"shared/config", nil, []string{"go.yaml.in/yaml/v3"}, nil},
+		{"shared/config", []string{"shared/number"}, []string{"go.yaml.in/yaml/v3"}, nil},
 		{"shared/udp", nil, []string{"golang.org/x/sys"}, nil},
 		{"static", nil, nil, nil},
 

@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dialroom/shared/number"
 )
 
-// minSecret is the shortest secret: 16 bytes are the 128 bits below which an
-// HMAC key can be guessed.
+// minSecret is the shortest secret, or key of the API: 16 bytes are the 128
+// bits below which an HMAC key can be guessed.
 const minSecret = 16
 
 // The longest times that make sense: a room nobody is in holds its phones for
@@ -23,6 +25,14 @@ const (
 	maxGrace      = time.Hour
 	maxRing       = 10 * time.Minute
 	maxCallLength = 24 * time.Hour
+)
+
+// How long the ledger may keep calls: the caps of a day need more than the
+// longest day (25 hours, when the clock is put back) and the longest call that
+// began before it; ten years are what tax offices ask for.
+const (
+	minRetention = 72 * time.Hour
+	maxRetention = 10 * 366 * 24 * time.Hour
 )
 
 // keysPerRole is how many keys the roles sfu and bridge may have: the one in
@@ -35,6 +45,7 @@ var (
 	fraudPrefix = regexp.MustCompile(`^(\+[0-9]{0,15}|[0-9]{1,15})$`)
 	sipUser     = regexp.MustCompile(`^[A-Za-z0-9+*#._-]{0,64}$`)
 	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}\.?)*$`)
+	currency    = regexp.MustCompile(`^[A-Z]{3}$`)
 	portRange   = regexp.MustCompile(`^([0-9]{1,5})-([0-9]{1,5})$`)
 	codecNames  = []string{"PCMA", "PCMU", "G722"}
 	roleNames   = []string{"sfu", "bridge", "script"}
@@ -56,6 +67,8 @@ func check(d *decoder, c *Config) {
 		checkTrunk(d, &c.Trunks[i], fmt.Sprintf("trunks[%d]", i), ids)
 	}
 	checkFraud(d, &c.Fraud)
+	checkLinks(d, &c.Links, c.Keys)
+	d.between("ledger.retention", c.Ledger.Retention, minRetention, maxRetention)
 }
 
 func checkSFU(d *decoder, s *SFU) {
@@ -82,6 +95,12 @@ func checkSFU(d *decoder, s *SFU) {
 	d.origin("sfu.bridge_url", s.BridgeURL)
 	d.legListen("sfu.leg_listen", s.LegListen)
 	d.between("sfu.empty_room_grace", s.EmptyRoomGrace, time.Millisecond, maxGrace)
+	ids, keys := map[string]string{}, map[string]string{}
+	for i, k := range s.APIKeys {
+		at := fmt.Sprintf("sfu.api_keys[%d]", i)
+		d.id(at, k.ID, ids)
+		d.secret(at+".key", k.Key, keys)
+	}
 }
 
 func checkBridge(d *decoder, b *Bridge) {
@@ -118,13 +137,12 @@ func checkKeys(d *decoder, keys []Key) {
 		case k.Role != "script" && roles[k.Role] > keysPerRole:
 			d.fail(at+".role", "expected at most %d keys with the role %s", keysPerRole, k.Role)
 		}
-		if len(k.Secret) < minSecret {
-			d.fail(at+".secret", "expected at least %d bytes, got %d", minSecret, len(k.Secret))
-		} else if other, twice := secrets[k.Secret]; twice {
-			// Who knows the secret could sign with the other key's id, and so in its role.
-			d.fail(at+".secret", "expected a secret of its own, it is that of %s", other)
+		// Who knows the secret of another key could sign with its id, and so in its role.
+		d.secret(at+".secret", k.Secret, secrets)
+		if k.Role != "script" && (len(k.Allow) > 0 || k.PerDay > 0 || k.PerMinute > 0 || k.Concurrent > 0) {
+			d.fail(at, "expected limits (allow, per_day, per_minute, concurrent) only for the role script")
 		}
-		secrets[k.Secret] = at
+		d.destinations(at+".allow", k.Allow)
 	}
 	for _, role := range roleNames[:2] {
 		if roles[role] == 0 {
@@ -180,19 +198,79 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 	for i, source := range t.AllowedSources {
 		d.network(fmt.Sprintf("%s.allowed_sources[%d]", at, i), source)
 	}
+	for i, p := range t.AllowedPrefixes {
+		if p == "" || !trunkPrefix.MatchString(p) {
+			d.fail(fmt.Sprintf("%s.allowed_prefixes[%d]", at, i), "expected + and digits, or the digits of an extension, got %q", p)
+		}
+	}
+	d.between(at+".max_duration", t.MaxDuration, 0, maxCallLength)
 }
 
 func checkFraud(d *decoder, f *Fraud) {
-	for i, p := range f.Allow {
-		if !fraudPrefix.MatchString(p) {
-			d.fail(fmt.Sprintf("fraud.allow[%d]", i), "expected + and digits, or the digits of an extension, got %q", p)
+	d.destinations("fraud.allow", f.Allow)
+	d.destinations("fraud.block", f.Block)
+	types := number.BlockableTypes()
+	for i, t := range f.BlockTypes {
+		d.oneOf(fmt.Sprintf("fraud.block_types[%d]", i), t, types)
+	}
+	for i, r := range f.Rates {
+		at := fmt.Sprintf("fraud.rates[%d]", i)
+		if !fraudPrefix.MatchString(r.Prefix) {
+			d.fail(at+".prefix", "expected + and digits, or the digits of an extension, got %q", r.Prefix)
 		}
+		if r.Currency != "" && !currency.MatchString(r.Currency) {
+			d.fail(at+".currency", "expected three letters such as EUR, got %q", r.Currency)
+		} else if r.Currency != f.Rates[0].Currency {
+			d.fail(at+".currency", "expected one currency in all rates, got %q and %q", f.Rates[0].Currency, r.Currency)
+		}
+	}
+	if f.PerDay.Spend > 0 && len(f.Rates) == 0 && f.RatesFile == "" {
+		d.fail("fraud.per_day.spend", "expected rates or rates_file, without which there are no prices")
+	}
+	if f.HomeRegion != "" && !number.IsRegion(f.HomeRegion) {
+		d.fail("fraud.home_region", "expected the ISO code of a country such as DE, got %q", f.HomeRegion)
 	}
 	d.between("fraud.max_ring", f.MaxRing, time.Second, maxRing)
 	d.between("fraud.max_duration", f.MaxDuration, time.Second, maxCallLength)
 	if _, err := time.LoadLocation(f.TimeZone); err != nil || f.TimeZone == "" || f.TimeZone == "Local" {
 		d.fail("fraud.time_zone", "expected a time zone such as UTC or Europe/Berlin, got %q", f.TimeZone)
 	}
+}
+
+func checkLinks(d *decoder, l *Links, keys []Key) {
+	if l.Secret != "" {
+		secrets := map[string]string{}
+		for i, k := range keys {
+			secrets[k.Secret] = fmt.Sprintf("keys[%d]", i)
+		}
+		d.secret("links.secret", l.Secret, secrets)
+		return
+	}
+	if l.RequireSigned {
+		d.fail("links.require_signed", "expected a links.secret, without which there are no signed links")
+	}
+	if l.RequireToJoin {
+		d.fail("links.require_to_join", "expected a links.secret, without which there are no signed links")
+	}
+}
+
+// destinations wants a list of prefixes and countries.
+func (d *decoder) destinations(key string, list []string) {
+	for i, p := range list {
+		if !fraudPrefix.MatchString(p) && !number.IsRegion(p) {
+			d.fail(fmt.Sprintf("%s[%d]", key, i), "expected + and digits, the digits of an extension, or the ISO code of a country such as DE, got %q", p)
+		}
+	}
+}
+
+// secret wants one that is long enough and nobody else's.
+func (d *decoder) secret(key, val string, seen map[string]string) {
+	if len(val) < minSecret {
+		d.fail(key, "expected at least %d bytes, got %d", minSecret, len(val))
+	} else if other, twice := seen[val]; twice {
+		d.fail(key, "expected a secret of its own, it is that of %s", other)
+	}
+	seen[val] = key[:max(0, strings.LastIndexByte(key, '.'))]
 }
 
 func (d *decoder) id(at, id string, seen map[string]string) {

@@ -81,7 +81,11 @@ func (d *decoder) document(src []byte, cfg *Config) bool {
 	return true
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	capType      = reflect.TypeFor[Cap]()
+	amountType   = reflect.TypeFor[Amount]()
+)
 
 // value decodes one node into v, which holds the default.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, key string) {
@@ -91,6 +95,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, key string) {
 		d.failAt(n.Line, key, "expected the value itself, got a YAML anchor or alias")
 	case v.Type() == durationType:
 		d.duration(n, v, key)
+	case v.Type() == capType || v.Type() == amountType:
+		d.limit(n, v, key)
 	case v.Kind() == reflect.Struct:
 		d.mapping(n, v, key)
 	case v.Kind() == reflect.Slice:
@@ -160,8 +166,40 @@ func (d *decoder) duration(n *yaml.Node, v reflect.Value, key string) {
 	v.SetInt(int64(t))
 }
 
+// limit reads a Cap or an Amount.
+func (d *decoder) limit(n *yaml.Node, v reflect.Value, key string) {
+	want := "a whole number from 1 up, or off for no cap"
+	if v.Type() == amountType {
+		want = "an amount above 0, or off for no cap"
+	}
+	text, tag, ok := d.text(n, key, want)
+	if !ok {
+		return
+	}
+	if text == off {
+		v.SetZero()
+		return
+	}
+	if v.Type() == amountType {
+		if amount, ok := amount(text, tag); ok && amount > 0 {
+			v.SetFloat(amount)
+			return
+		}
+	} else if i, err := strconv.Atoi(text); err == nil && i > 0 && (tag == "!!int" || tag == fromEnv) {
+		v.SetInt(int64(i))
+		return
+	}
+	d.failAt(n.Line, key, "expected %s, got %q", want, text)
+}
+
+// amount reads money: a number of ordinary size, written in decimals.
+func amount(text, tag string) (float64, bool) {
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil && (tag == "!!int" || tag == "!!float" || tag == fromEnv) && f >= 0 && f < 1e9
+}
+
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
-	want := map[reflect.Kind]string{reflect.String: "text", reflect.Bool: "true or false", reflect.Int: "a whole number"}[v.Kind()]
+	want := map[reflect.Kind]string{reflect.String: "text", reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Float64: "an amount"}[v.Kind()]
 	text, tag, ok := d.text(n, key, want)
 	if !ok {
 		return
@@ -191,6 +229,13 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
 			return
 		}
 		v.SetInt(int64(i))
+	case reflect.Float64:
+		f, ok := amount(text, tag)
+		if !ok {
+			d.failAt(n.Line, key, "expected an amount such as 0.02, got %s", shown)
+			return
+		}
+		v.SetFloat(f)
 	}
 }
 

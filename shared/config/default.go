@@ -31,6 +31,7 @@ func Default() Config {
 			MaxDuration: 2 * time.Hour,
 			TimeZone:    "UTC",
 		},
+		Ledger: Ledger{Retention: 90 * 24 * time.Hour},
 	}
 }
 

@@ -23,9 +23,12 @@ func TestTheExampleNamesEveryKeyAndSaysTheDefaults(t *testing.T) {
 		{ID: "bridge", Role: "bridge", Secret: "secret of DIALROOM_BRIDGE_SECRET"},
 		{ID: "crm", Role: "script", Secret: "secret of DIALROOM_CRM_SECRET"},
 	}
+	want.Keys[2].Allow = []string{}
+	want.SFU.APIKeys = []APIKey{{ID: "ops", Key: "secret of DIALROOM_API_KEY"}}
 	trunk := defaultTrunk()
 	trunk.ID, trunk.Name, trunk.Host, trunk.CallerID = "tr_4194b9eab3de", "main carrier", "sip.example.net", "+4930123456"
-	trunk.AllowedSources = []string{}
+	trunk.AllowedSources, trunk.AllowedPrefixes = []string{}, []string{}
+	want.Fraud.Rates = []Rate{}
 	want.Trunks = []Trunk{trunk}
 	for _, list := range []*[]string{&want.SFU.AllowedOrigins, &want.SFU.TrustedProxies, &want.Fraud.Allow, &want.Fraud.Block} {
 		*list = []string{}

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"reflect"
-	"slices"
-)
+import "fmt"
 
 // refuseLater refuses what the software does not do yet. Every key of the
 // settings is known from the start, so that no key ever changes from unknown
@@ -15,7 +11,6 @@ func refuseLater(d *decoder, c *Config) {
 			d.fail(key, "not supported yet")
 		}
 	}
-	later("sfu.api_keys", len(c.SFU.APIKeys) > 0)
 	later("bridge.sip.tls", c.Bridge.SIP.TLS != "")
 	later("bridge.sip.tls_cert", c.Bridge.SIP.TLSCert != "")
 	later("bridge.sip.tls_key", c.Bridge.SIP.TLSKey != "")
@@ -31,25 +26,4 @@ func refuseLater(d *decoder, c *Config) {
 	}
 	later("extensions", len(c.Extensions) > 0)
 	later("numbers", len(c.Numbers) > 0)
-
-	f, standard := c.Fraud, Default().Fraud
-	later("fraud.block", len(f.Block) > 0)
-	later("fraud.block_types", !slices.Equal(f.BlockTypes, standard.BlockTypes))
-	for _, caps := range []struct {
-		key       string
-		got, want any
-	}{
-		{"fraud.per_day", f.PerDay, standard.PerDay},
-		{"fraud.per_minute", f.PerMinute, standard.PerMinute},
-		{"fraud.concurrent", f.Concurrent, standard.Concurrent},
-	} {
-		got, want := reflect.ValueOf(caps.got), reflect.ValueOf(caps.want)
-		for i := range got.NumField() {
-			later(caps.key+"."+got.Type().Field(i).Tag.Get("yaml"), !got.Field(i).Equal(want.Field(i)))
-		}
-	}
-	// A day begins only for the daily caps.
-	later("fraud.time_zone", f.TimeZone != standard.TimeZone)
-	later("links.secret", c.Links.Secret != "")
-	later("links.require_signed", c.Links.RequireSigned)
 }

@@ -8,7 +8,6 @@ import (
 func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
 	trunk := "trunks:\n- id: a\n  host: h\n  "
 	for src, key := range map[string]string{
-		"sfu:\n  api_keys: [{id: ops, key: k}]\n":                     "2: sfu.api_keys",
 		"bridge:\n  sip:\n    tls: \":5061\"\n":                       "3: bridge.sip.tls",
 		"bridge:\n  sip:\n    tls_cert: a\n":                          "3: bridge.sip.tls_cert",
 		"bridge:\n  sip:\n    tls_key: a\n":                           "3: bridge.sip.tls_key",
@@ -21,15 +20,6 @@ func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
 		trunk + "codecs: [G722]\n":                                    "4: trunks[0].codecs",
 		"extensions:\n- {number: \"610\", password: p, name: desk}\n": "1: extensions",
 		"numbers:\n- {number: \"+4930123400\", room: r}\n":            "1: numbers",
-		"fraud:\n  block: [\"+4918\"]\n":                              "2: fraud.block",
-		"fraud:\n  block_types: [premium_rate]\n":                     "2: fraud.block_types",
-		"fraud:\n  per_day: {total: 1}\n":                             "2: fraud.per_day.total",
-		"fraud:\n  per_day: {number: 1}\n":                            "2: fraud.per_day.number",
-		"fraud:\n  per_minute: {ip: 1}\n":                             "2: fraud.per_minute.ip",
-		"fraud:\n  concurrent: {ip: 1}\n":                             "2: fraud.concurrent.ip",
-		"fraud:\n  time_zone: Europe/Berlin\n":                        "2: fraud.time_zone",
-		"links:\n  secret: 0123456789abcdef\n":                        "2: links.secret",
-		"links:\n  require_signed: true\n":                            "2: links.require_signed",
 	} {
 		t.Run(strings.TrimSuffix(key[3:], "[0]"), func(t *testing.T) {
 			_, err := parse(t, src+keysOnly, nil)
@@ -42,19 +32,11 @@ func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
 
 func TestLaterKeysMayBeSpelledOutAtTheirDefaults(t *testing.T) {
 	_, err := parse(t, keysOnly+`
-sfu: {api_keys: [], turn: {url: "", secret: ""}}
+sfu: {turn: {url: "", secret: ""}}
 bridge: {sip: {tls: "", tls_cert: "", tls_key: ""}}
 trunks: [{id: a, host: h, register: false, srtp: off, allowed_sources: [], codecs: [G722, PCMA]}]
 extensions: []
 numbers: []
-fraud:
-  block: []
-  block_types: [premium_rate, shared_cost, personal, uan, satellite]
-  per_day: {total: 200, ip: 10, room: 5, number: 5}
-  per_minute: {ip: 3}
-  concurrent: {total: 20, ip: 2}
-  time_zone: UTC
-links: {secret: "", require_signed: false}
 `, nil)
 	if err != nil {
 		t.Error(err)

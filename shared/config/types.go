@@ -13,6 +13,34 @@ type Config struct {
 	Numbers    []Number    `yaml:"numbers"`
 	Fraud      Fraud       `yaml:"fraud"`
 	Links      Links       `yaml:"links"`
+	Ledger     Ledger      `yaml:"ledger"`
+}
+
+// Cap is how many there may be at most. The file says a number from 1 up, or
+// "off", which is 0: no cap. A 0 in the file is refused, because one reader
+// takes it for none at all and the next for any number.
+type Cap int
+
+// Amount is a cap of money, in the currency of the rates; "off" as with Cap.
+type Amount float64
+
+// off is how the file says that there is no cap.
+const off = "off"
+
+// MarshalYAML writes a cap as the file has it.
+func (c Cap) MarshalYAML() (any, error) {
+	if c == 0 {
+		return off, nil
+	}
+	return int(c), nil
+}
+
+// MarshalYAML writes an amount as the file has it.
+func (a Amount) MarshalYAML() (any, error) {
+	if a == 0 {
+		return off, nil
+	}
+	return float64(a), nil
 }
 
 // SFU is what the sfu process listens on and talks to.
@@ -88,6 +116,12 @@ type Key struct {
 	ID     string `yaml:"id"`
 	Role   string `yaml:"role"` // sfu | bridge | script
 	Secret string `yaml:"secret"`
+
+	// For the role script only.
+	Allow      []string `yaml:"allow"`      // as in fraud.allow, which still holds; empty: no narrower than that
+	PerDay     Cap      `yaml:"per_day"`    // dials; in place of fraud.per_day.key
+	PerMinute  Cap      `yaml:"per_minute"` // dials
+	Concurrent Cap      `yaml:"concurrent"` // calls at the same time
 }
 
 // Trunk is a way to the telephone network.
@@ -109,6 +143,11 @@ type Trunk struct {
 	SRTP           string   `yaml:"srtp"`
 	MaxCalls       int      `yaml:"max_calls"`
 	AllowedSources []string `yaml:"allowed_sources"`
+
+	// Hard limits of the bridge, whoever asks.
+	PerMinute       Cap           `yaml:"per_minute"`       // calls begun in any 60 seconds
+	AllowedPrefixes []string      `yaml:"allowed_prefixes"` // of what it may dial, whatever it can carry; empty: everything
+	MaxDuration     time.Duration `yaml:"max_duration"`     // from answer; 0: as long as fraud.max_duration
 }
 
 // From is what the From header of an INVITE says.
@@ -134,38 +173,57 @@ type Number struct {
 
 // Fraud is what FraudGuard goes by.
 type Fraud struct {
-	Allow       []string      `yaml:"allow"`
-	Block       []string      `yaml:"block"`
+	Allow       []string      `yaml:"allow"` // prefixes and countries
+	Block       []string      `yaml:"block"` // the same
 	BlockTypes  []string      `yaml:"block_types"`
 	PerDay      PerDay        `yaml:"per_day"`
 	PerMinute   PerMinute     `yaml:"per_minute"`
 	Concurrent  Concurrent    `yaml:"concurrent"`
+	Rates       []Rate        `yaml:"rates"`
+	RatesFile   string        `yaml:"rates_file"` // CSV with the columns of Rate, beside Rates
 	MaxRing     time.Duration `yaml:"max_ring"`
 	MaxDuration time.Duration `yaml:"max_duration"`
 	TimeZone    string        `yaml:"time_zone"`
+	HomeRegion  string        `yaml:"home_region"` // ISO code whose national spellings are understood; empty: none
 }
 
-// PerDay caps dials in one day.
+// PerDay caps what happens in one day.
 type PerDay struct {
-	Total  int `yaml:"total"`
-	IP     int `yaml:"ip"`
-	Room   int `yaml:"room"`
-	Number int `yaml:"number"`
+	Total   Cap    `yaml:"total"` // dials, as the next four
+	IP      Cap    `yaml:"ip"`
+	Room    Cap    `yaml:"room"`
+	Number  Cap    `yaml:"number"`
+	Key     Cap    `yaml:"key"`
+	Minutes Cap    `yaml:"minutes"` // of all calls together
+	Spend   Amount `yaml:"spend"`   // of all calls together, by the rates
 }
 
 // PerMinute caps dials in one minute.
 type PerMinute struct {
-	IP int `yaml:"ip"`
+	IP Cap `yaml:"ip"`
 }
 
 // Concurrent caps calls that run at the same time.
 type Concurrent struct {
-	Total int `yaml:"total"`
-	IP    int `yaml:"ip"`
+	Total Cap `yaml:"total"`
+	IP    Cap `yaml:"ip"`
+}
+
+// Rate is the price of a minute to the numbers with a prefix; the longest prefix counts.
+type Rate struct {
+	Prefix    string  `yaml:"prefix"`
+	PerMinute float64 `yaml:"per_minute"`
+	Currency  string  `yaml:"currency"` // such as EUR; the same in all rates
 }
 
 // Links is about signed links.
 type Links struct {
-	Secret        string `yaml:"secret"`
-	RequireSigned bool   `yaml:"require_signed"`
+	Secret        string `yaml:"secret"`          // empty: there are none
+	RequireSigned bool   `yaml:"require_signed"`  // a page dials with a signed link or not at all
+	RequireToJoin bool   `yaml:"require_to_join"` // nor joins a room without one
+}
+
+// Ledger is about the record of calls.
+type Ledger struct {
+	Retention time.Duration `yaml:"retention"` // how long calls and refusals are kept
 }

@@ -8,8 +8,9 @@
 //
 // Parse refuses what it does not understand instead of guessing: anything that
 // could mean more than digits to a SIP stack (@ ; & , letters, control
-// characters) is an error, never stripped. Whether a number may be dialled is
-// not decided here (package fraud).
+// characters) is an error, never stripped. The Number knows its country and
+// what it is for ([Number.Region], [Number.Type]). Whether it may be dialled
+// is not decided here (package fraud).
 package number
 
 import (
@@ -45,7 +46,11 @@ func (e *badError) Error() string        { return e.text }
 func (e *badError) Is(target error) bool { return target == ErrBad }
 
 // Number is a number in its one canonical spelling. The zero Number is none.
-type Number struct{ s string }
+type Number struct {
+	s      string
+	region string // with kind: what s is, by the numbering plans
+	kind   Type
+}
 
 // String returns the canonical spelling: "+" and 7 to 15 digits, or 2 to 6
 // digits without "+" for an extension.
@@ -81,7 +86,7 @@ func Parse(raw, homeRegion string) (Number, error) {
 		if len(digits) < minExtension {
 			return Number{}, ErrBadLength
 		}
-		return Number{digits}, nil
+		return classified(digits), nil
 	case strings.HasPrefix(digits, "00"):
 		international, digits = true, digits[2:]
 	case s.space && digits[0] != '0':
@@ -106,13 +111,13 @@ func parseE164(digits string) (Number, error) {
 		// Only a spelling that stays as it is may be canonical: a plan could
 		// strip a national prefix from its own output once more.
 		if again, ok := inPlan(planned, ""); ok && again == planned {
-			return Number{planned}, nil
+			return classified(planned), nil
 		}
 	}
 	if len(digits) > maxE164 {
 		return Number{}, ErrBadLength
 	}
-	return Number{raw}, nil
+	return classified(raw), nil
 }
 
 func parseNational(digits, region string) (Number, error) {

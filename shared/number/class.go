@@ -1,0 +1,195 @@
+package number
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// Type is what a number is for, which mostly says what it costs.
+type Type string
+
+// Types. FixedOrMobile is where a plan does not tell them apart (all of North
+// America). Satellite also is every global network that bills like one.
+const (
+	None          Type = "" // of the zero Number
+	Extension     Type = "extension"
+	FixedLine     Type = "fixed_line"
+	Mobile        Type = "mobile"
+	FixedOrMobile Type = "fixed_line_or_mobile"
+	TollFree      Type = "toll_free"
+	PremiumRate   Type = "premium_rate"
+	SharedCost    Type = "shared_cost"
+	VoIP          Type = "voip"
+	Personal      Type = "personal"
+	Pager         Type = "pager"
+	UAN           Type = "uan" // universal access number: one number of a company
+	Voicemail     Type = "voicemail"
+	Satellite     Type = "satellite"
+	Unknown       Type = "unknown" // in no numbering plan
+)
+
+// Global is the region of numbers that belong to no country (UN M.49: World).
+const Global = "001"
+
+// BlockableTypes lists the names of all types an E.164 number can have.
+func BlockableTypes() []string {
+	var names []string
+	for _, t := range []Type{PremiumRate, SharedCost, Personal, UAN, Satellite, Pager, Voicemail, TollFree, VoIP,
+		Mobile, FixedLine, FixedOrMobile, Unknown} {
+		names = append(names, string(t))
+	}
+	return names
+}
+
+// Region is the ISO 3166 code of the country the number belongs to, [Global],
+// or "" for extensions and where no plan knows it. Of the many countries of +1
+// it is the one whose numbers begin so; what belongs to all of them, such as
+// +1 800, is the region US.
+func (n Number) Region() string { return n.region }
+
+// Type is what the number is for.
+func (n Number) Type() Type { return n.kind }
+
+// Is reports whether the number is of type t. Besides its [Number.Type] it can
+// be a global network: +979 is at a premium rate and one of those.
+func (n Number) Is(t Type) bool {
+	return n.kind == t || t == Satellite && strings.HasPrefix(n.s, "+979")
+}
+
+// IsRegion reports whether code is the ISO code of a country with a numbering plan.
+func IsRegion(code string) bool { return phonenumbers.GetCountryCodeForRegion(code) != 0 }
+
+// CallingCode is the country code of a region with its plus, and whether other
+// regions have the same one: "+1" and true for US. For no region it is "".
+func CallingCode(region string) (code string, shared bool) {
+	cc := phonenumbers.GetCountryCodeForRegion(region)
+	if cc == 0 {
+		return "", false
+	}
+	return "+" + strconv.Itoa(cc), len(phonenumbers.GetRegionCodesForCountryCode(cc)) > 1
+}
+
+// IsEmergency reports whether the digits of an extension call for help on a
+// public network: everywhere, or in homeRegion when one is given.
+func (n Number) IsEmergency(homeRegion string) bool {
+	if !n.IsExtension() {
+		return false
+	}
+	// GSM phones and most networks know 112 and 911 (3GPP TS 22.101 §10.1.1); the
+	// others are those of so many countries that nobody should have them as a desk.
+	if slices.Contains([]string{"000", "110", "112", "911", "999"}, n.s) {
+		return true
+	}
+	return homeRegion != "" && phonenumbers.IsEmergencyNumber(n.s, homeRegion)
+}
+
+// IsCostlyShort reports whether the digits of an extension are a directory
+// enquiry service, some of which take euros a minute: 118 and two or three
+// digits all over Europe (ECTRA decision 97/01).
+func (n Number) IsCostlyShort() bool {
+	return n.IsExtension() && strings.HasPrefix(n.s, "118") && (len(n.s) == 5 || len(n.s) == 6)
+}
+
+// classified returns the Number of a canonical spelling.
+func classified(s string) Number {
+	n := Number{s: s}
+	n.region, n.kind = classify(s)
+	return n
+}
+
+func classify(s string) (region string, t Type) {
+	if s[0] != '+' {
+		return "", Extension
+	}
+	if t := globalType(s); t != None {
+		return Global, t
+	}
+	region, t = planned(s)
+	if t != Unknown {
+		return region, t
+	}
+	// Networks ignore digits after a complete number, so a paid number with a
+	// few digits more, which no plan knows, still is that paid number.
+	for end := len(s) - 1; end > minE164; end-- {
+		if r, cut := planned(s[:end]); isCostly(cut) {
+			return r, cut
+		}
+	}
+	return region, Unknown
+}
+
+// globalType classifies country codes that belong to no country (ITU-T E.164
+// list of assigned codes). Plans know only a few of their numbers, so the code decides.
+func globalType(s string) Type {
+	for _, code := range [...]struct {
+		prefix string
+		t      Type
+	}{
+		{"+870", Satellite}, // Inmarsat
+		{"+881", Satellite}, // global mobile satellite systems
+		{"+882", Satellite}, // international networks: at sea, in the air, satellites
+		{"+883", Satellite}, // the same, longer
+		{"+878", Personal},  // universal personal telecommunications
+		{"+888", UAN},       // once for disaster relief
+		{"+808", SharedCost},
+		{"+979", PremiumRate},
+		{"+800", TollFree},
+	} {
+		if strings.HasPrefix(s, code.prefix) {
+			return code.t
+		}
+	}
+	return None
+}
+
+// planned asks the numbering plans about a number with its plus.
+func planned(s string) (region string, t Type) {
+	p, err := phonenumbers.Parse(s, "")
+	if err != nil {
+		return "", Unknown
+	}
+	region = phonenumbers.GetRegionCodeForNumber(p)
+	switch phonenumbers.GetNumberType(p) {
+	case phonenumbers.FIXED_LINE:
+		t = FixedLine
+	case phonenumbers.MOBILE:
+		t = Mobile
+	case phonenumbers.FIXED_LINE_OR_MOBILE:
+		t = FixedOrMobile
+	case phonenumbers.TOLL_FREE:
+		t = TollFree
+	case phonenumbers.PREMIUM_RATE:
+		t = PremiumRate
+	case phonenumbers.SHARED_COST:
+		t = SharedCost
+	case phonenumbers.VOIP:
+		t = VoIP
+	case phonenumbers.PERSONAL_NUMBER:
+		t = Personal
+	case phonenumbers.PAGER:
+		t = Pager
+	case phonenumbers.UAN:
+		t = UAN
+	case phonenumbers.VOICEMAIL:
+		t = Voicemail
+	default:
+		t = Unknown
+	}
+	// NANP: the exchange 976 is for pay-per-call services in every area code;
+	// the plans' data has only 900.
+	if len(s) == len("+12125551234") && strings.HasPrefix(s, "+1") && s[5:8] == "976" && t == FixedOrMobile {
+		t = PremiumRate
+	}
+	return region, t
+}
+
+func isCostly(t Type) bool {
+	switch t {
+	case PremiumRate, SharedCost, Personal, UAN, Satellite, Pager:
+		return true
+	}
+	return false
+}
