@@ -295,6 +295,25 @@ func TestIdempotencyKey(t *testing.T) {
 	eventually(t, "one INVITE", func() bool { return len(far.invited()) == 1 })
 }
 
+func TestIdempotencyKeyHoldsAcrossARestart(t *testing.T) {
+	far := newCarrier(t, 200)
+	b := newBridge(t, far)
+	with := func(r *http.Request) { r.Header.Set("Idempotency-Key", "k1") }
+	body := `{"room":"r","number":"+4989654321"}`
+	first := b.send(scriptKey, "POST", wire.PathCalls, body, with)
+	b.restart()
+	again := b.send(scriptKey, "POST", wire.PathCalls, body, with)
+	if first.status != 202 || again.status != 202 || !bytes.Equal(first.raw, again.raw) {
+		t.Errorf("first %d %s, after the restart %d %s", first.status, first.raw, again.status, again.raw)
+	}
+	if got := b.send(scriptKey, "POST", wire.PathCalls, `{"room":"r","number":"+4989654322"}`, with); got.status != 409 {
+		t.Errorf("another body answered %d %s", got.status, got.raw)
+	}
+	if asked := b.room.asked(); len(asked) != 1 {
+		t.Errorf("the sfu was asked %d times", len(asked))
+	}
+}
+
 func TestIdempotencyKeyHoldsForRequestsAtTheSameTime(t *testing.T) {
 	b := newBridge(t, newCarrier(t, 200))
 	release := make(chan struct{})

@@ -158,6 +158,22 @@ func newBridge(t *testing.T, far *carrier) *bridge {
 	return b
 }
 
+// restart ends the process and starts another with the same settings and data.
+func (b *bridge) restart() {
+	b.t.Helper()
+	b.m.Close()
+	cfg, err := load(b.path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	log := b.m.log
+	b.m = NewMain(b.path, cfg, log)
+	b.m.clock = b.clock
+	if err := b.m.Run(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 func (b *bridge) write(text string) {
 	b.t.Helper()
 	if err := os.WriteFile(b.path, []byte(text), 0o600); err != nil {

@@ -37,6 +37,7 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 			Host: t.Host, Transport: t.Transport, Username: t.Username, Password: t.Password,
 			FromUser: t.From.User, FromHost: t.From.Host, FromDisplay: t.From.Display, CallerID: t.CallerID,
 			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
+			PerMinute: int(t.PerMinute), AllowedPrefixes: t.AllowedPrefixes, MaxDuration: t.MaxDuration,
 		})
 	}
 	return trunks
