@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dialroom/sfu/fraud"
 	"dialroom/sfu/ledger"
 	"dialroom/sfu/room"
 	"dialroom/shared/number"
@@ -44,7 +45,7 @@ func (s *Service) accept(ctx context.Context, o *order) (c *call, stale []string
 	if policy.Rules == nil {
 		return nil, nil, s.refuse(ctx, o, string(wire.GuardUnavailable))
 	}
-	if v := policy.Rules.Judge(n); !v.Allowed() {
+	if v := policy.Rules.Judge(fraud.Dial{Number: n, Room: o.room, Trunk: o.trunk, Asker: fraud.Asker{Kind: o.asker.Kind, Key: o.asker.Key, IP: o.asker.IP}, Now: s.now()}, fraud.Counters{}); !v.Allowed() {
 		return nil, nil, s.refuse(ctx, o, v.Refusal)
 	}
 	r, err := o.enter()

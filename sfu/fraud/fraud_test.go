@@ -1,10 +1,21 @@
 package fraud
 
 import (
+	"net/netip"
 	"testing"
+	"time"
 
 	"dialroom/shared/number"
 )
+
+func parse(t testing.TB, raw string) number.Number {
+	t.Helper()
+	n, err := number.Parse(raw, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
 
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
@@ -34,11 +45,8 @@ func TestVerdicts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n, err := number.Parse(c.number, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := rules.Judge(n); got != c.want {
+			got := rules.Judge(Dial{Number: parse(t, c.number)}, Counters{})
+			if got.Refusal != c.want.Refusal || got.Rule != c.want.Rule {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})
@@ -50,7 +58,7 @@ func TestNoNumberIsNotAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := rules.Judge(number.Number{}); v.Allowed() {
+	if v := rules.Judge(Dial{Link: true}, Counters{}); v.Allowed() {
 		t.Errorf("got %+v", v)
 	}
 }
@@ -65,6 +73,22 @@ func TestWhatIsNoPrefixIsAnError(t *testing.T) {
 	} {
 		if _, err := New(s); err == nil {
 			t.Errorf("New(%+v) has no error", s)
+		}
+	}
+}
+
+func BenchmarkJudge(b *testing.B) {
+	rules, err := New(Settings{Allow: []string{"US", "CA", "DE", "+4179"}, Block: []string{"+4918", "JM", "RU"}, Carried: []string{"+", "6"},
+		BlockTypes: []string{"premium_rate", "shared_cost", "personal", "uan", "satellite"}, MaxDuration: time.Hour,
+		PerDay: PerDay{Total: 200, IP: 10, Room: 5, Number: 5, Key: 50, Minutes: 600, Spend: 20}, PerMinute: PerMinute{IP: 3}, Concurrent: Concurrent{Total: 20, IP: 2},
+		Rates: []Rate{{"+1", 0.01, "EUR"}, {"+49", 0.02, "EUR"}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := Dial{Number: parse(b, "+16135550123"), Room: "sales", Asker: Asker{Kind: Page, IP: netip.MustParseAddr("192.0.2.7")}, Now: time.Now()}
+	for b.Loop() {
+		if v := rules.Judge(d, Counters{MinutesToday: 3, SpendToday: 1}); !v.Allowed() {
+			b.Fatal(v)
 		}
 	}
 }
