@@ -44,6 +44,10 @@ const (
 	// four bytes each, as a room's name may have.
 	maxField = 512
 
+	// EveryRoom ends the room of a link that is for every room whose name begins
+	// as it does: each click on such a link has a room of its own.
+	EveryRoom = "*"
+
 	// MaxUses is the most calls a link may be counted for.
 	MaxUses = 1_000_000
 )
@@ -74,7 +78,7 @@ func Refusal(err error) string {
 // but for Name, Expires and Uses.
 type Link struct {
 	ID      string
-	Room    string    // as package room cleans it
+	Room    string    // as package room cleans it; it may end in EveryRoom
 	Number  string    // canonical; "" opens the room and dials nothing
 	Trunk   string    // "" leaves the choice to the bridge
 	Name    string    // "": the visitor chooses
@@ -87,7 +91,15 @@ type Wish struct{ Room, Number, Trunk, Name string }
 
 // Pins reports whether the link is for exactly this wish.
 func (l Link) Pins(w Wish) bool {
-	return l.Room == w.Room && l.Number == w.Number && l.Trunk == w.Trunk && (l.Name == "" || l.Name == w.Name)
+	return l.Opens(w.Room) && l.Number == w.Number && l.Trunk == w.Trunk && (l.Name == "" || l.Name == w.Name)
+}
+
+// Opens reports whether the link is for this room.
+func (l Link) Opens(room string) bool {
+	if begin, every := strings.CutSuffix(l.Room, EveryRoom); every {
+		return len(room) > len(begin) && strings.HasPrefix(room, begin)
+	}
+	return room == l.Room
 }
 
 // Expired reports whether the link's time is over.
@@ -135,7 +147,7 @@ func (s *Signer) Mint(l Link) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("links: %q is no id of a link", l.ID)
 	}
-	if l.Room == "" {
+	if l.Room == "" || l.Room == EveryRoom {
 		return "", errors.New("links: a link needs a room")
 	}
 	if l.Uses < 0 || l.Uses > MaxUses {
@@ -214,7 +226,7 @@ func decode(payload []byte) (Link, error) {
 	for _, field := range []*string{&l.Room, &l.Number, &l.Trunk, &l.Name} {
 		*field = string(r.take(int(r.count(maxField))))
 	}
-	if r.bad || len(r.rest) > 0 || l.Room == "" {
+	if r.bad || len(r.rest) > 0 || l.Room == "" || l.Room == EveryRoom {
 		return Link{}, ErrInvalid
 	}
 	return l, nil

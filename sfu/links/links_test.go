@@ -107,6 +107,9 @@ func TestVerify(t *testing.T) {
 		{"the second before it expires", func(*Link, *Wish) {}, noon.Add(time.Hour - time.Second), nil},
 		{"the second it expires", func(*Link, *Wish) {}, noon.Add(time.Hour), ErrExpired},
 		{"a link without expiry", func(l *Link, _ *Wish) { l.Expires = time.Time{} }, noon.AddDate(100, 0, 0), nil},
+		{"a room of its own for each click", func(l *Link, w *Wish) { l.Room, w.Room = "sales-*", "sales-k3v9" }, noon, nil},
+		{"a room that begins otherwise", func(l *Link, w *Wish) { l.Room, w.Room = "sales-*", "sale" }, noon, ErrInvalid},
+		{"a room of its own with nothing of its own", func(l *Link, w *Wish) { l.Room, w.Room = "sales-*", "sales-" }, noon, ErrInvalid},
 		{"expired and edited", func(_ *Link, w *Wish) { w.Room = "other" }, noon.Add(2 * time.Hour), ErrInvalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -126,6 +129,7 @@ func TestWhatCannotBeMinted(t *testing.T) {
 		edit func(*Link)
 	}{
 		{"no room", func(l *Link) { l.Room = "" }},
+		{"every room there is", func(l *Link) { l.Room = EveryRoom }},
 		{"no id", func(l *Link) { l.ID = "" }},
 		{"an id that is none", func(l *Link) { l.ID = "l_../../" }},
 		{"an id in capitals", func(l *Link) { l.ID = strings.ToUpper(l.ID) }},

@@ -9,8 +9,9 @@
 
 import { capture } from "./devices.js";
 import { byId } from "./dom.js";
-import { cleanName, parseLink } from "./link.js";
+import { cleanName, ownRoom, parseLink } from "./link.js";
 import { Room } from "./room.js";
+import { slug } from "./slug.js";
 import { claim, Visit } from "./visit.js";
 
 /** A permission that was given before is there at once; only a real question needs an explanation. Milliseconds. */
@@ -34,6 +35,8 @@ function show(name) {
 
 async function main() {
   document.documentElement.dataset.connection = "connecting";
+  const own = ownRoom(location.href, slug);
+  if (own) history.replaceState(history.state, "", own); // a reload stays in it, and others can be asked in
   const link = parseLink(location.search);
   for (const place of document.querySelectorAll("[data-room-name]")) place.textContent = link.room;
   if (!link.room) {
@@ -61,9 +64,9 @@ async function enter(link, name, visit) {
   show("room");
   room = new Room({
     link, name, visit, captured, resume,
-    left: (why) => {
+    left: (why, entered) => {
       room = null;
-      byId("left-title").textContent = why ? "You are not in the room any more" : "You have left the room";
+      byId("left-title").textContent = !why ? "You have left the room" : entered ? "You are not in the room any more" : "You cannot join this room";
       byId("left-why").textContent = why || "Calls that nobody else is in have been hung up.";
       show("left");
       byId("rejoin").focus();

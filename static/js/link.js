@@ -46,6 +46,23 @@ export function parseLink(search) {
 }
 
 /**
+ * The address with a room of its own, for a signed link whose room ends in `*`:
+ * every click on such a link opens another room. Null for all others.
+ *
+ * @param {string} href as in `location.href`
+ * @param {() => string} slug makes random names
+ * @returns {string | null}
+ */
+export function ownRoom(href, slug) {
+  const url = new URL(href);
+  const { room, token } = parseLink(url.search);
+  if (!token || !room.endsWith("*")) return null;
+  url.searchParams.delete("amp;room");
+  url.searchParams.set("room", room.slice(0, -1) + slug());
+  return url.href;
+}
+
+/**
  * Puts a number's lost plus back. `+49…` in a URL is decoded as a space and
  * digits; a short number after that space is an extension that was padded.
  *

@@ -27,7 +27,7 @@ import { claim } from "./visit.js";
  * @property {import("./visit.js").Visit} visit
  * @property {string} [resume] token of who we were before a reload
  * @property {import("./devices.js").Captured} captured
- * @property {(why: string) => void} left called once, with a sentence when it was not our wish
+ * @property {(why: string, entered: boolean) => void} left called once, with a sentence when it was not our wish, and whether we ever were in
  */
 
 /** Tiles move while a window is resized; the server hears of it when they rest. Milliseconds. */
@@ -172,7 +172,7 @@ export class Room {
     for (const track of [this.#microphone, this.#camera, ...(this.#screen?.getTracks() ?? [])]) track?.stop();
     this.#o.visit.forget();
     document.documentElement.dataset.connection = "left";
-    this.#o.left(why);
+    this.#o.left(why, this.#id !== "");
   }
 
   /** @param {FromServer} message */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleanName, MAX_NAME, parseLink, sameNumber } from "../js/link.js";
+import { cleanName, MAX_NAME, ownRoom, parseLink, sameNumber } from "../js/link.js";
 
 const empty = { room: "", name: "", number: "", trunk: "", camera: true, token: "" };
 
@@ -43,6 +43,20 @@ const links = [
 
 for (const [name, search, want] of links) {
   test("link: " + name, () => assert.deepEqual(parseLink(search), { ...empty, ...want }));
+}
+
+const rooms = [
+  ["a signed link for every click gets a room of its own", "?room=sales-*&dial=%2B4930123456&link=abc", "?room=sales-k3v9&dial=%2B4930123456&link=abc"],
+  ["a number whose escape was forgotten survives that", "?room=sales-*&dial=+4930123456&link=abc", "?room=sales-k3v9&dial=+4930123456&link=abc"],
+  ["a link without a signature opens the room it says", "?room=sales-*", null],
+  ["a signed link to one room opens that", "?room=sales&link=abc", null],
+];
+
+for (const [name, search, want] of rooms) {
+  test("own room: " + name, () => {
+    const got = ownRoom("https://call.example.org/room.html" + search, () => "k3v9");
+    assert.equal(got, want && "https://call.example.org/room.html" + want);
+  });
 }
 
 test("name: control characters and runs of spaces disappear", () => {
