@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,9 +37,28 @@ func reservation(id string) Reservation {
 		Asker: Asker{Kind: "page", IP: netip.MustParseAddr("::ffff:192.0.2.7"), Participant: "p_1"}}
 }
 
+// today is when the counted periods of the tests began.
+var today = Since{Day: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Minute: noon.Add(-time.Minute)}
+
+// reserve reserves without a cap.
+func reserve(ctx context.Context, l *Ledger, r Reservation) error {
+	return l.Reserve(ctx, r, today, func(Counters) (Terms, error) { return Terms{MaxDuration: time.Hour, Rate: 0.06}, nil })
+}
+
+// raw is the file without the package.
+func raw(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
 func openTest(t *testing.T, path string) *Ledger {
 	t.Helper()
-	l, err := Open(path)
+	l, err := Open(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +102,7 @@ const allOfACall = `SELECT concat_ws('|', id, reserved_at, asker, key, ip, parti
 func TestACallIsReservedAndSettledOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "made here", "ledger?.db")
 	l, ctx := openTest(t, path), t.Context()
-	if err := l.Reserve(ctx, reservation("c_1")); err != nil {
+	if err := reserve(ctx, l, reservation("c_1")); err != nil {
 		t.Fatal(err)
 	}
 	reader := strings.ReplaceAll("file:"+path, "?", "%3f")
@@ -90,10 +110,10 @@ func TestACallIsReservedAndSettledOnce(t *testing.T) {
 	if got := rows(t, reader, allOfACall); len(got) != 1 || got[0] != want {
 		t.Errorf("reserved: got %q, want %q", got, want)
 	}
-	if err := l.Reserve(ctx, reservation("c_1")); err == nil {
+	if err := reserve(ctx, l, reservation("c_1")); err == nil {
 		t.Error("a second reservation of one id has no error")
 	}
-	if err := l.Settle(ctx, "c_1", Record{Trunk: "tr_2", Answered: noon.Add(time.Second), Ended: noon.Add(time.Minute), Ending: "hangup-phone", Code: 200}); err != nil {
+	if err := l.Settle(ctx, "c_1", Record{Carrier: "tr_2", Answered: noon.Add(time.Second), Ended: noon.Add(time.Minute), Ending: "hangup-phone", Code: 200}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Settle(ctx, "c_1", Record{Ended: noon, Ending: "busy"}); !errors.Is(err, ErrUnknown) {
@@ -116,7 +136,7 @@ func TestARefusalIsKeptAndOldOnesGo(t *testing.T) {
 	if err := l.Refused(ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.relaxed.Exec(`UPDATE sqlite_sequence SET seq = ?`, maxRefusals); err != nil {
+	if _, err := raw(t, path).Exec(`UPDATE sqlite_sequence SET seq = ?`, maxRefusals); err != nil {
 		t.Fatal(err)
 	}
 	r.Reason = "bad-number"
@@ -134,7 +154,7 @@ func TestReservationsAreSyncedToDisk(t *testing.T) {
 	l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
 	for name, want := range map[string]string{"synchronous": "2", "journal_mode": "wal"} { // 2 is FULL
 		var got string
-		if err := l.durable.QueryRow("PRAGMA " + name).Scan(&got); err != nil || got != want {
+		if err := l.file.conn.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&got); err != nil || got != want {
 			t.Errorf("%s = %q, %v; want %q", name, got, err, want)
 		}
 	}
@@ -147,7 +167,7 @@ func TestTwoHundredAtOnce(t *testing.T) {
 	for i := range 200 {
 		wg.Go(func() {
 			id := fmt.Sprint("c_", i)
-			if err := l.Reserve(t.Context(), reservation(id)); err != nil {
+			if err := reserve(t.Context(), l, reservation(id)); err != nil {
 				t.Error(err)
 			}
 			if err := l.Settle(t.Context(), id, Record{Ended: noon, Ending: "busy"}); err != nil {
@@ -171,14 +191,14 @@ func TestNothingIsReservedWithoutASoundDisk(t *testing.T) {
 		if err := l.Writable(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.durable.Exec(`PRAGMA max_page_count = 1`); err != nil { // SQLITE_FULL as soon as a page is needed
+		if _, err := l.file.conn.ExecContext(ctx, `PRAGMA max_page_count = 1`); err != nil { // SQLITE_FULL as soon as a page is needed
 			t.Fatal(err)
 		}
 		var err error
 		for i := 0; err == nil && i < 1000; i++ {
 			r := reservation(fmt.Sprint("c_", i))
 			r.Room = strings.Repeat("x", 4096)
-			err = l.Reserve(ctx, r)
+			err = reserve(ctx, l, r)
 		}
 		if err == nil {
 			t.Error("a full disk takes reservations")
@@ -186,10 +206,10 @@ func TestNothingIsReservedWithoutASoundDisk(t *testing.T) {
 	})
 	t.Run("a disk that became read-only", func(t *testing.T) {
 		l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
-		if _, err := l.durable.Exec(`PRAGMA query_only = 1`); err != nil {
+		if _, err := l.file.conn.ExecContext(ctx, `PRAGMA query_only = 1`); err != nil {
 			t.Fatal(err)
 		}
-		if l.Writable(ctx) == nil || l.Reserve(ctx, reservation("c_1")) == nil {
+		if l.Writable(ctx) == nil || reserve(ctx, l, reservation("c_1")) == nil {
 			t.Error("writes succeed")
 		}
 	})
@@ -198,7 +218,7 @@ func TestNothingIsReservedWithoutASoundDisk(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if l.Writable(ctx) == nil || l.Reserve(ctx, reservation("c_1")) == nil {
+		if l.Writable(ctx) == nil || reserve(ctx, l, reservation("c_1")) == nil {
 			t.Error("writes succeed")
 		}
 	})
@@ -208,7 +228,7 @@ func TestNothingIsReservedWithoutASoundDisk(t *testing.T) {
 		defer func() { l.turn <- struct{}{} }()
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
-		if err := l.Reserve(ctx, reservation("c_1")); !errors.Is(err, context.Canceled) {
+		if err := reserve(ctx, l, reservation("c_1")); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -219,20 +239,20 @@ func TestAFileThatIsNotOursIsRefused(t *testing.T) {
 	t.Run("another process has it", func(t *testing.T) {
 		path := filepath.Join(dir, "shared.db")
 		openTest(t, path)
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "another process") {
+		if _, err := Open(path, Options{}); err == nil || !strings.Contains(err.Error(), "another process") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("a newer version wrote it", func(t *testing.T) {
 		path := filepath.Join(dir, "newer.db")
 		l := openTest(t, path)
-		if _, err := l.durable.Exec(`PRAGMA user_version = 99`); err != nil {
+		if _, err := raw(t, path).Exec(`PRAGMA user_version = 99`); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "version 99") {
+		if _, err := Open(path, Options{}); err == nil || !strings.Contains(err.Error(), "version 99") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -241,12 +261,12 @@ func TestAFileThatIsNotOursIsRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(path); err == nil {
+		if _, err := Open(path, Options{}); err == nil {
 			t.Error("no error")
 		}
 	})
 	t.Run("its folder cannot be made", func(t *testing.T) {
-		if _, err := Open(filepath.Join(dir, "text.db", "ledger.db")); err == nil {
+		if _, err := Open(filepath.Join(dir, "text.db", "ledger.db"), Options{}); err == nil {
 			t.Error("no error")
 		}
 	})
@@ -298,10 +318,10 @@ func TestAKilledProcessLosesNoReservation(t *testing.T) {
 }
 
 func reserveForever(path string) {
-	l, err := Open(path)
+	l, err := Open(path, Options{})
 	for i := 0; err == nil; i++ {
 		id := fmt.Sprintf("c_%d_%d", os.Getpid(), i)
-		if err = l.Reserve(context.Background(), reservation(id)); err == nil {
+		if err = reserve(context.Background(), l, reservation(id)); err == nil {
 			fmt.Println(id)
 		}
 	}
@@ -309,15 +329,64 @@ func reserveForever(path string) {
 	os.Exit(1)
 }
 
+// BenchmarkReserve reserves on disk, in a day that has 100,000 calls already,
+// half of them from one key and room.
 func BenchmarkReserve(b *testing.B) {
-	l, err := Open(filepath.Join(b.TempDir(), "ledger.db"))
+	path := filepath.Join(b.TempDir(), "ledger.db")
+	l, err := Open(path, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer l.Close()
+	fill(b, l, 100_000)
+	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
-		if err := l.Reserve(b.Context(), reservation(fmt.Sprint("c_", i))); err != nil {
+		r := reservation(fmt.Sprint("c_", i))
+		r.At = noon.Add(time.Duration(i) * time.Millisecond)
+		r.Asker = Asker{Kind: "script", Key: "crm", IP: netip.MustParseAddr("192.0.2.7"), Bucket: "192.0.2.7"}
+		start := time.Now()
+		if err := reserve(b.Context(), l, r); err != nil {
 			b.Fatal(err)
 		}
+		took = append(took, time.Since(start))
+		if i%10 == 9 { // calls end too
+			for j := i - 9; j <= i; j++ {
+				if err := l.Settle(b.Context(), fmt.Sprint("c_", j), Record{Ended: r.At, Ending: "busy"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "median-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// fill writes n settled calls over the day up to noon.
+func fill(tb testing.TB, l *Ledger, n int) {
+	tb.Helper()
+	err := l.write(tb.Context(), "filling", relaxed, func(ctx context.Context, tx *tx) error {
+		for i := range n {
+			r := Reservation{ID: fmt.Sprintf("c_%x_%d", i*7919%n, i), At: today.Day.Add(time.Duration(i) * 12 * time.Hour / time.Duration(n)),
+				Room: fmt.Sprint("room ", i%500), Number: fmt.Sprintf("+4930%07d", i%20_000),
+				Asker: Asker{Kind: "page", IP: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Bucket: fmt.Sprintf("10.0.%d.%d", i>>8&255, i&255)}}
+			if i%2 == 0 {
+				r.Asker, r.Room = Asker{Kind: "script", Key: "crm"}, "sales"
+			}
+			if err := tx.insert(ctx, r, Terms{Rate: 0.06}); err != nil {
+				return err
+			}
+		}
+		_, err := tx.exec(ctx, `UPDATE calls SET ended_at = reserved_at + 60000, talk_ms = 50000, ending = 'hangup-room'`)
+		return err
+	})
+	if err == nil { // or the first reservations would pay for moving all that to its place
+		<-l.turn
+		_, err = l.file.conn.ExecContext(tb.Context(), `PRAGMA wal_checkpoint(TRUNCATE)`)
+		l.file.note()
+		l.turn <- struct{}{}
+	}
+	if err != nil {
+		tb.Fatal(err)
 	}
 }

@@ -7,9 +7,11 @@ import (
 )
 
 // migrations bring a file from version i to version i+1 (PRAGMA user_version).
-// A published one is never edited. Times are Unix milliseconds.
-func migrations() []string {
-	return []string{`
+// A published one is never edited. Times are Unix milliseconds, money is in
+// millionths of the currency of the rates.
+func migrations() []string { return []string{version1, version2} }
+
+const version1 = `
 CREATE TABLE calls (
 	id          TEXT PRIMARY KEY,
 	reserved_at INTEGER NOT NULL,
@@ -42,8 +44,79 @@ CREATE TABLE refusals (
 ) STRICT;
 CREATE TABLE probe (checks INTEGER NOT NULL) STRICT;
 INSERT INTO probe VALUES (0);
-`}
-}
+`
+
+// version2 counts. tally has, for every quarter of an hour (slot: milliseconds
+// / 900,000), how many calls were reserved in all (kind 0), for a client (1), a
+// room (2), a number (3) and a key (4), and in kind 0 what the calls that ended
+// then had taken. Triggers keep it, so that it cannot say anything but what
+// calls says, and a day's caps are looked up in a hundred rows at most instead
+// of counted over all calls of the day.
+//
+// calls_window serves what is not whole slots, the last minute above all;
+// calls_open what runs now. Both have every column that is asked for.
+const version2 = `
+ALTER TABLE calls ADD COLUMN bucket   TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN link     TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN rate     INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN max_ms   INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN talk_ms  INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN price    INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN attempts TEXT NOT NULL DEFAULT '[]';
+UPDATE calls SET bucket = ip, talk_ms = max(0, ifnull(ended_at - answered_at, 0));
+DROP INDEX calls_by_time;
+DROP INDEX calls_open;
+CREATE INDEX calls_window ON calls (reserved_at, bucket, room, number, key);
+CREATE INDEX calls_open ON calls (reserved_at, bucket, room, number, key, answered_at, rate) WHERE ended_at IS NULL;
+
+CREATE TABLE tally (
+	kind    INTEGER NOT NULL,
+	value   TEXT NOT NULL,
+	slot    INTEGER NOT NULL,
+	calls   INTEGER NOT NULL DEFAULT 0,
+	talk_ms INTEGER NOT NULL DEFAULT 0,
+	price   INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (kind, value, slot)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tally_by_slot ON tally (slot);
+INSERT INTO tally (kind, value, slot, calls)
+	SELECT 0, '', reserved_at / 900000, count(*) FROM calls GROUP BY 3 UNION ALL
+	SELECT 1, bucket, reserved_at / 900000, count(*) FROM calls WHERE bucket <> '' GROUP BY 2, 3 UNION ALL
+	SELECT 2, room, reserved_at / 900000, count(*) FROM calls WHERE room <> '' GROUP BY 2, 3 UNION ALL
+	SELECT 3, number, reserved_at / 900000, count(*) FROM calls WHERE number <> '' GROUP BY 2, 3 UNION ALL
+	SELECT 4, key, reserved_at / 900000, count(*) FROM calls WHERE key <> '' GROUP BY 2, 3;
+INSERT INTO tally (kind, value, slot, talk_ms)
+	SELECT 0, '', ended_at / 900000, sum(talk_ms) FROM calls WHERE ended_at IS NOT NULL GROUP BY 3
+	ON CONFLICT DO UPDATE SET talk_ms = excluded.talk_ms;
+CREATE TRIGGER calls_counted AFTER INSERT ON calls BEGIN
+	INSERT INTO tally (kind, value, slot, calls)
+		SELECT column1, column2, NEW.reserved_at / 900000, 1
+		FROM (VALUES (0, ''), (1, NEW.bucket), (2, NEW.room), (3, NEW.number), (4, NEW.key))
+		WHERE column1 = 0 OR column2 <> ''
+		ON CONFLICT DO UPDATE SET calls = calls + 1;
+END;
+CREATE TRIGGER calls_charged AFTER UPDATE OF ended_at ON calls WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL BEGIN
+	INSERT INTO tally (kind, value, slot, talk_ms, price) VALUES (0, '', NEW.ended_at / 900000, NEW.talk_ms, NEW.price)
+		ON CONFLICT DO UPDATE SET talk_ms = talk_ms + excluded.talk_ms, price = price + excluded.price;
+END;
+
+ALTER TABLE refusals ADD COLUMN bucket TEXT NOT NULL DEFAULT '';
+ALTER TABLE refusals ADD COLUMN link   TEXT NOT NULL DEFAULT '';
+ALTER TABLE probe ADD COLUMN alive_at INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE links (
+	id         TEXT PRIMARY KEY,
+	minted_at  INTEGER NOT NULL,
+	room       TEXT NOT NULL,
+	number     TEXT NOT NULL,
+	trunk      TEXT NOT NULL,
+	name       TEXT NOT NULL,
+	expires_at INTEGER,
+	uses       INTEGER NOT NULL,
+	used       INTEGER NOT NULL DEFAULT 0,
+	revoked_at INTEGER
+) STRICT;
+CREATE INDEX links_by_time ON links (minted_at);
+`
 
 // migrate brings the file to the newest version, in one transaction.
 func migrate(db *sql.DB) error {
@@ -71,17 +144,27 @@ func migrate(db *sql.DB) error {
 	return tx.Commit()
 }
 
-// connect opens one connection with the given PRAGMA synchronous. The write-ahead
-// log lets an operator read the file while the sfu writes.
-func connect(path, synchronous string) (*sql.DB, error) {
+// connect opens connections to the file, at most n. The write-ahead log lets
+// the operators' queries, and an operator with a tool of their own, read the
+// file while the sfu writes. mode is that of SQLite's URIs: rwc makes the file,
+// rw and ro do not.
+func connect(path, mode string, n int) (*sql.DB, error) {
 	q := url.Values{
+		"mode":    {mode},
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")"},
+		"_pragma": {"busy_timeout(2000)"},
+	}
+	if mode == "ro" {
+		q.Set("_txlock", "deferred")
+		q.Add("_pragma", "query_only(1)")
+	} else {
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "synchronous(FULL)")
 	}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1)
+	db.SetMaxOpenConns(n)
 	return db, db.Ping()
 }
