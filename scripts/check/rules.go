@@ -35,7 +35,7 @@ func importRules() []rule {
 		{"sfu/peer", []string{"sfu/room", "shared/udp"}, []string{"github.com/pion/", "golang.org/x/"}, nil},
 		{"sfu/phone", []string{"sfu/room", "sfu/mix", "shared/udp", "shared/wire"}, []string{"github.com/pion/rtp"}, nil},
 		{"sfu/mix", nil, nil, nil},
-		{"sfu/fraud", []string{"shared/number"}, nil, nil},
+		{"sfu/fraud", []string{"shared/number"}, nil, []string{"github.com/nyaruka/phonenumbers"}},
 		{"sfu/ledger", nil, []string{"modernc.org/sqlite"}, nil},
 		{"sfu/links", nil, nil, nil},
 		{"sfu/dial", []string{"sfu/fraud", "sfu/ledger", "sfu/links", "sfu/room", "sfu/phone", "shared/wire", "shared/sign", "shared/number"}, nil, nil},

@@ -47,7 +47,8 @@ func BlockableTypes() []string {
 // Region is the ISO 3166 code of the country the number belongs to, [Global],
 // or "" for extensions and where no plan knows it. Of the many countries of +1
 // it is the one whose numbers begin so; what belongs to all of them, such as
-// +1 800, is the region US.
+// +1 800, is the region US, and of numbers that two countries share the larger
+// one: Finland's mobile numbers are used on Åland too.
 func (n Number) Region() string { return n.region }
 
 // Type is what the number is for.
@@ -93,32 +94,53 @@ func (n Number) IsCostlyShort() bool {
 	return n.IsExtension() && strings.HasPrefix(n.s, "118") && (len(n.s) == 5 || len(n.s) == 6)
 }
 
-// classified returns the Number of a canonical spelling.
-func classified(s string) Number {
-	n := Number{s: s}
-	n.region, n.kind = classify(s)
-	return n
+// inPlan returns the number that the numbering plans see in s, which has a plus
+// or is written as in region.
+func inPlan(s, region string) (Number, bool) {
+	p, err := phonenumbers.Parse(s, region)
+	if err != nil {
+		return Number{}, false
+	}
+	n := Number{kind: typeOf(phonenumbers.GetNumberType(p))}
+	if n.kind == Unknown { // which is what the library calls an invalid number
+		return Number{}, false
+	}
+	n.s = phonenumbers.Format(p, phonenumbers.E164)
+	if len(n.s) <= minE164 || len(n.s) > maxE164+1 || n.s[0] != '+' || n.s[1] == '0' {
+		return Number{}, false
+	}
+	n.region = phonenumbers.GetRegionCodeForNumber(p)
+	if t := globalType(n.s); t != None {
+		n.region, n.kind = Global, t
+	}
+	// NANP: the exchange 976 is for pay-per-call services in every area code;
+	// the plans' data has only 900.
+	if len(n.s) == len("+12125551234") && strings.HasPrefix(n.s, "+1") && n.s[5:8] == "976" && n.kind == FixedOrMobile {
+		n.kind = PremiumRate
+	}
+	return n, true
 }
 
-func classify(s string) (region string, t Type) {
-	if s[0] != '+' {
-		return "", Extension
-	}
+// outOfPlan returns the number s, which no plan has as it is.
+func outOfPlan(s string) Number {
 	if t := globalType(s); t != None {
-		return Global, t
+		return Number{s, Global, t}
 	}
-	region, t = planned(s)
-	if t != Unknown {
-		return region, t
+	n := Number{s: s, kind: Unknown}
+	if p, err := phonenumbers.Parse(s, ""); err == nil {
+		n.region = phonenumbers.GetRegionCodeForNumber(p)
 	}
 	// Networks ignore digits after a complete number, so a paid number with a
 	// few digits more, which no plan knows, still is that paid number.
-	for end := len(s) - 1; end > minE164; end-- {
-		if r, cut := planned(s[:end]); isCostly(cut) {
-			return r, cut
+	for end := len(s) - 1; end > len("+49")+2; end-- {
+		if p, err := phonenumbers.Parse(s[:end], ""); err == nil {
+			if t := typeOf(phonenumbers.GetNumberType(p)); isCostly(t) {
+				n.kind, n.region = t, phonenumbers.GetRegionCodeForNumber(p)
+				break
+			}
 		}
 	}
-	return region, Unknown
+	return n
 }
 
 // globalType classifies country codes that belong to no country (ITU-T E.164
@@ -145,50 +167,39 @@ func globalType(s string) Type {
 	return None
 }
 
-// planned asks the numbering plans about a number with its plus.
-func planned(s string) (region string, t Type) {
-	p, err := phonenumbers.Parse(s, "")
-	if err != nil {
-		return "", Unknown
-	}
-	region = phonenumbers.GetRegionCodeForNumber(p)
-	switch phonenumbers.GetNumberType(p) {
+// typeOf names a type of the library.
+func typeOf(t phonenumbers.PhoneNumberType) Type {
+	switch t {
 	case phonenumbers.FIXED_LINE:
-		t = FixedLine
+		return FixedLine
 	case phonenumbers.MOBILE:
-		t = Mobile
+		return Mobile
 	case phonenumbers.FIXED_LINE_OR_MOBILE:
-		t = FixedOrMobile
+		return FixedOrMobile
 	case phonenumbers.TOLL_FREE:
-		t = TollFree
+		return TollFree
 	case phonenumbers.PREMIUM_RATE:
-		t = PremiumRate
+		return PremiumRate
 	case phonenumbers.SHARED_COST:
-		t = SharedCost
+		return SharedCost
 	case phonenumbers.VOIP:
-		t = VoIP
+		return VoIP
 	case phonenumbers.PERSONAL_NUMBER:
-		t = Personal
+		return Personal
 	case phonenumbers.PAGER:
-		t = Pager
+		return Pager
 	case phonenumbers.UAN:
-		t = UAN
+		return UAN
 	case phonenumbers.VOICEMAIL:
-		t = Voicemail
-	default:
-		t = Unknown
+		return Voicemail
 	}
-	// NANP: the exchange 976 is for pay-per-call services in every area code;
-	// the plans' data has only 900.
-	if len(s) == len("+12125551234") && strings.HasPrefix(s, "+1") && s[5:8] == "976" && t == FixedOrMobile {
-		t = PremiumRate
-	}
-	return region, t
+	return Unknown
 }
 
+// isCostly says which types are worth disguising.
 func isCostly(t Type) bool {
 	switch t {
-	case PremiumRate, SharedCost, Personal, UAN, Satellite, Pager:
+	case PremiumRate, SharedCost, Personal, UAN, Satellite:
 		return true
 	}
 	return false

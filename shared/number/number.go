@@ -16,8 +16,6 @@ package number
 import (
 	"errors"
 	"strings"
-
-	"github.com/nyaruka/phonenumbers"
 )
 
 // Lengths in digits.
@@ -62,8 +60,9 @@ func (n Number) IsExtension() bool { return n.s != "" && n.s[0] != '+' }
 // Parse reads one dialled number. Understood are separators (space - . / and
 // brackets), full-width and Arabic digits, "tel:", "+", 00, a plus that was
 // lost in a link (it arrives as a leading space, or still escaped as %2B), and
-// extensions. homeRegion ("DE", "US") is the country whose national numbers
-// and international prefix are understood too; empty means none.
+// extensions. What is written with 00 must be in a numbering plan. homeRegion
+// ("DE", "US") is the country whose national numbers and international prefix
+// are understood too; empty means none.
 //
 // Numbers the numbering plans know are brought into the plan's form, so that
 // "+49 (0)30 …" and "+49 30 …" are one number. A number with a country code
@@ -86,12 +85,15 @@ func Parse(raw, homeRegion string) (Number, error) {
 		if len(digits) < minExtension {
 			return Number{}, ErrBadLength
 		}
-		return classified(digits), nil
+		return Number{s: digits, kind: Extension}, nil
 	case strings.HasPrefix(digits, "00"):
-		international, digits = true, digits[2:]
+		return parse00(digits, homeRegion)
 	case s.space && digits[0] != '0':
-		// The + of an unescaped link was decoded as a space.
-		international = true
+		// The + of an unescaped link was decoded as a space; unless only the
+		// home's plan knows the number, then the space is a stray one.
+		_, known := inPlan("+"+digits, "")
+		_, home := inPlan(digits, homeRegion)
+		international = known || !home
 	}
 	if international {
 		return parseE164(digits)
@@ -110,14 +112,33 @@ func parseE164(digits string) (Number, error) {
 	if planned, ok := inPlan(raw, ""); ok {
 		// Only a spelling that stays as it is may be canonical: a plan could
 		// strip a national prefix from its own output once more.
-		if again, ok := inPlan(planned, ""); ok && again == planned {
-			return classified(planned), nil
+		if planned.s == raw {
+			return planned, nil
+		}
+		if again, ok := inPlan(planned.s, ""); ok && again == planned {
+			return planned, nil
 		}
 	}
 	if len(digits) > maxE164 {
 		return Number{}, ErrBadLength
 	}
-	return classified(raw), nil
+	return outOfPlan(raw), nil
+}
+
+// parse00 reads a number behind an international prefix that begins with 00.
+// For most of the world that is 00 itself, but it is 0011 in Australia and 001
+// in Korea; so the home's plan is asked first, and what then is in no plan is
+// refused: it may have been another country's prefix.
+func parse00(digits, region string) (Number, error) {
+	if region != "" {
+		if planned, ok := inPlan(digits, region); ok {
+			return parseE164(planned.s[1:])
+		}
+	}
+	if planned, ok := inPlan("+"+digits[2:], ""); ok {
+		return parseE164(planned.s[1:])
+	}
+	return Number{}, ErrBadCountry
 }
 
 func parseNational(digits, region string) (Number, error) {
@@ -128,18 +149,7 @@ func parseNational(digits, region string) (Number, error) {
 	if !ok {
 		return Number{}, ErrBadCountry
 	}
-	return parseE164(planned[1:])
-}
-
-// inPlan returns the E.164 form of a number that a numbering plan knows.
-func inPlan(s, region string) (string, bool) {
-	p, err := phonenumbers.Parse(s, region)
-	if err != nil || !phonenumbers.IsValidNumber(p) {
-		return "", false
-	}
-	planned := phonenumbers.Format(p, phonenumbers.E164)
-	ok := len(planned) > minE164 && len(planned) <= maxE164+1 && planned[0] == '+' && planned[1] != '0'
-	return planned, ok
+	return parseE164(planned.s[1:])
 }
 
 // scanned is a raw number without what only serves the eye.

@@ -29,6 +29,12 @@ func TestEverySpellingIsOneNumber(t *testing.T) {
 		{"00 prefix", "0049 30 123456", "", "+4930123456"},
 		{"00 prefix behind a space", " 004930123456", "", "+4930123456"},
 		{"011 in North America", "011 49 30 123456", "US", "+4930123456"},
+		{"0011 in Australia", "0011 49 30 123456", "AU", "+4930123456"},
+		{"001 in Korea", "001 64 9300 9000", "KR", "+6493009000"},
+		{"the same digits elsewhere", "001 649 300 9000", "DE", "+16493009000"},
+		{"00 in North America", "0049 30 123456", "US", "+4930123456"},
+		{"a national number at home behind a stray space", " 2024561111", "US", "+12024561111"},
+		{"a forgotten %2B at home", " 4930123456", "US", "+4930123456"},
 		{"a national number at home", "030 123456", "DE", "+4930123456"},
 		{"a North American number at home", "(202) 456-1111", "US", "+12024561111"},
 		{"a carrier's test number in no plan", "+99999123456", "", "+99999123456"},
@@ -96,7 +102,9 @@ func TestWhatIsNotANumberIsRefused(t *testing.T) {
 		{"a national number without a home", "030 123456", "", ErrBadCountry},
 		{"a national number behind a space", " 030123456", "", ErrBadCountry},
 		{"no country code, no plus", "4930123456", "", ErrBadCountry},
-		{"a national number that is in no plan", "0000000", "US", ErrBadLength},
+		{"a national number that is in no plan", "0000000", "US", ErrBadCountry},
+		{"00 before a number of no plan, which may be 0011 of Australia", "0011 61 2 12345678", "", ErrBadCountry},
+		{"the same in Germany", "0011 61 2 12345678", "DE", ErrBadCountry},
 		{"a national number of another country", "030 1234567890123", "US", ErrBadCountry},
 	} {
 		t.Run(c.name, func(t *testing.T) {
