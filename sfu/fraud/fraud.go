@@ -167,8 +167,8 @@ func (r *Rules) judgeLeft(v *Verdict, d Dial, c Counters) {
 	v.MaxDuration = r.maxDuration
 	cut := func(name string, limit, have, perMinute float64) {
 		longest := time.Duration(1<<63 - 1)
-		if minutes := (limit - have) / perMinute; minutes < longest.Minutes() { // not so when perMinute is 0 or nearly
-			longest = time.Duration(minutes * float64(time.Minute)).Truncate(time.Second)
+		if minutes := (limit - have) / perMinute; minutes < longest.Minutes() { // else the price is next to nothing
+			longest = time.Duration(minutes * float64(time.Minute)).Round(time.Millisecond).Truncate(time.Second)
 		}
 		v.add(Check{Name: name, Limit: limit, Have: have, OK: limit == 0 || longest >= leastCall, Refusal: CapDay})
 		if limit > 0 && (v.MaxDuration == 0 || longest < v.MaxDuration) {
@@ -181,11 +181,11 @@ func (r *Rules) judgeLeft(v *Verdict, d Dial, c Counters) {
 	if r.perDay.Spend > 0 {
 		v.add(Check{Name: "fraud.rates", OK: ok || d.Number.IsExtension(), Refusal: NotAllowed})
 	}
-	if r.perDay.Spend > 0 && price == 0 && c.SpendToday < r.perDay.Spend {
+	if price > 0 {
+		cut("fraud.per_day.spend", r.perDay.Spend, c.SpendToday, price)
+	} else { // it costs nothing
 		v.add(Check{Name: "fraud.per_day.spend", Limit: r.perDay.Spend, Have: c.SpendToday, OK: true})
-		return // it costs nothing
 	}
-	cut("fraud.per_day.spend", r.perDay.Spend, c.SpendToday, price)
 }
 
 // Exhausted reports whether the day's minutes or money are used up, so that

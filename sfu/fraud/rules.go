@@ -1,6 +1,7 @@
 package fraud
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,6 +87,9 @@ type key struct {
 func New(s Settings) (*Rules, error) {
 	r := &Rules{own: map[string]bool{}, keys: map[string]key{}, perDay: s.PerDay, perMinute: s.PerMinute,
 		concurrent: s.Concurrent, maxDuration: s.MaxDuration, homeRegion: s.HomeRegion, requireSigned: s.RequireSigned}
+	if err := s.negative(); err != nil {
+		return nil, err
+	}
 	var err error
 	if r.allow, err = newList("allow", s.Allow); err != nil {
 		return nil, err
@@ -127,7 +131,7 @@ func New(s Settings) (*Rules, error) {
 		return nil, err
 	}
 	if s.PerDay.Spend > 0 && len(s.Rates) == 0 {
-		return nil, fmt.Errorf("per_day.spend: expected rates, without which there are no prices")
+		return nil, errors.New("per_day.spend: expected rates, without which there are no prices")
 	}
 	if s.HomeRegion != "" && !number.IsRegion(s.HomeRegion) {
 		return nil, fmt.Errorf("home_region: there is no region %q", s.HomeRegion)
@@ -136,4 +140,26 @@ func New(s Settings) (*Rules, error) {
 		return nil, fmt.Errorf("time_zone: %w", err)
 	}
 	return r, nil
+}
+
+// negative finds what is below zero.
+func (s *Settings) negative() error {
+	below := func(name string, values ...float64) error {
+		for _, v := range values {
+			if !(v >= 0) { // also NaN
+				return fmt.Errorf("%s: expected 0 or more, got %v", name, v)
+			}
+		}
+		return nil
+	}
+	day := s.PerDay
+	err := errors.Join(
+		below("per_day", float64(day.Total), float64(day.IP), float64(day.Room), float64(day.Number), float64(day.Key), day.Minutes, day.Spend),
+		below("per_minute", float64(s.PerMinute.IP)),
+		below("concurrent", float64(s.Concurrent.Total), float64(s.Concurrent.IP)),
+		below("max_duration", s.MaxDuration.Seconds()))
+	for id, k := range s.Keys {
+		err = errors.Join(err, below("keys."+id, float64(k.PerDay), float64(k.PerMinute), float64(k.Concurrent)))
+	}
+	return err
 }
