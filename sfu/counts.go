@@ -49,8 +49,8 @@ func newCounted(l *ledger.Ledger) *counted {
 }
 
 // Reserve counts a call that was reserved.
-func (c *counted) Reserve(ctx context.Context, r ledger.Reservation) error {
-	err := c.Ledger.Reserve(ctx, r)
+func (c *counted) Reserve(ctx context.Context, r ledger.Reservation, since ledger.Since, judge func(ledger.Counters) (ledger.Terms, error)) error {
+	err := c.Ledger.Reserve(ctx, r, since, judge)
 	if err == nil {
 		c.mu.Lock()
 		c.placed++

@@ -26,6 +26,7 @@ type readiness struct {
 	ledger   interface{ Writable(context.Context) error }
 	bridge   *sign.Client
 	draining func() bool
+	noRules  func() bool // the rules cannot be read
 	now      func() time.Time
 
 	mu    sync.Mutex // guards what follows; held while asking, so that one asks at a time
@@ -37,6 +38,9 @@ type readiness struct {
 func (r *readiness) reasons(context.Context) []string {
 	if r.draining() {
 		return []string{"draining: no new calls are taken"}
+	}
+	if r.noRules() {
+		return []string{"the rules about what may be dialled cannot be read"}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,10 +5,13 @@ import (
 	"crypto/sha1"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +20,7 @@ import (
 	"dialroom/sfu/fraud"
 	"dialroom/sfu/room"
 	"dialroom/shared/config"
+	"dialroom/shared/sign"
 )
 
 // turnLife is how long TURN credentials are good: longer than a day of calls,
@@ -25,17 +29,57 @@ const turnLife = 24 * time.Hour
 
 // policyOf makes FraudGuard's rules and the limits of a call.
 func policyOf(c *config.Config) (dial.Policy, error) {
-	var carried []string
+	rates, err := ratesOf(c.Fraud)
+	if err != nil {
+		return dial.Policy{}, err
+	}
+	f := c.Fraud
+	s := fraud.Settings{Allow: f.Allow, Block: f.Block, BlockTypes: f.BlockTypes,
+		PerDay: fraud.PerDay{Total: int(f.PerDay.Total), IP: int(f.PerDay.IP), Room: int(f.PerDay.Room), Number: int(f.PerDay.Number),
+			Key: int(f.PerDay.Key), Minutes: float64(f.PerDay.Minutes), Spend: float64(f.PerDay.Spend)},
+		PerMinute:  fraud.PerMinute{IP: int(f.PerMinute.IP)},
+		Concurrent: fraud.Concurrent{Total: int(f.Concurrent.Total), IP: int(f.Concurrent.IP)},
+		Keys:       map[string]fraud.Key{}, Rates: rates,
+		MaxDuration: f.MaxDuration, TimeZone: f.TimeZone, HomeRegion: f.HomeRegion, RequireSigned: c.Links.RequireSigned}
 	for _, t := range c.Trunks {
 		if t.Enabled {
-			carried = append(carried, t.Prefixes...)
+			s.Carried = append(s.Carried, t.Prefixes...)
 		}
 	}
-	rules, err := fraud.New(fraud.Settings{Allow: c.Fraud.Allow, Carried: carried})
+	for _, n := range c.Numbers {
+		s.Own = append(s.Own, n.Number)
+	}
+	for _, k := range c.Keys {
+		if k.Role == sign.RoleScript {
+			s.Keys[k.ID] = fraud.Key{Allow: k.Allow, PerDay: int(k.PerDay), PerMinute: int(k.PerMinute), Concurrent: int(k.Concurrent)}
+		}
+	}
+	rules, err := fraud.New(s)
 	if err != nil {
 		return dial.Policy{}, fmt.Errorf("fraud: %w", err)
 	}
-	return dial.Policy{Rules: rules, MaxRing: c.Fraud.MaxRing, MaxDuration: c.Fraud.MaxDuration}, nil
+	return dial.Policy{Rules: rules, MaxRing: f.MaxRing, HomeRegion: f.HomeRegion}, nil
+}
+
+// ratesOf returns the prices of the settings and of the file they name.
+func ratesOf(f config.Fraud) ([]fraud.Rate, error) {
+	var rates []fraud.Rate
+	for _, r := range f.Rates {
+		rates = append(rates, fraud.Rate{Prefix: r.Prefix, PerMinute: r.PerMinute, Currency: r.Currency})
+	}
+	if f.RatesFile == "" {
+		return rates, nil
+	}
+	file, err := os.Open(f.RatesFile)
+	if err != nil {
+		return nil, fmt.Errorf("fraud.rates_file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	more, err := fraud.ReadRates(file)
+	if err != nil {
+		return nil, fmt.Errorf("fraud.rates_file: %s: %w", f.RatesFile, err)
+	}
+	return append(rates, more...), nil
 }
 
 // checkFiles checks what the settings only name: the certificate, and the
@@ -64,29 +108,55 @@ func (m *Main) loadCertificate(c config.TLS) error {
 }
 
 // Reload reads the settings again and puts those into use that can change
-// while calls run. With a broken file everything stays as it was.
+// while calls run. With a broken file everything stays as it was; but when it is
+// the rules that cannot be read, nobody knows what an operator wanted to close,
+// and no call is placed until a reload can read them.
 func (m *Main) Reload() {
 	next, err := config.Load(m.path)
-	if err == nil {
-		err = checkFiles(next)
-	}
+	broken := err != nil && hidesRules(err)
 	var policy dial.Policy
 	if err == nil {
 		policy, err = policyOf(next)
+		broken = err != nil
+	}
+	if err == nil {
+		err = checkFiles(next)
 	}
 	if err == nil && next.SFU.TLS == m.cfg.SFU.TLS {
 		err = m.loadCertificate(next.SFU.TLS)
 	}
 	if err != nil {
 		m.log.Error("settings not reloaded, the old ones stay", "errors", strings.Split(err.Error(), "\n"))
+		if broken {
+			m.log.Error("the rules cannot be read, no call is placed until they are reloaded")
+			m.noRules.Store(true)
+			m.dial.SetPolicy(dial.Policy{})
+		}
 		return
 	}
 	m.dial.SetPolicy(policy)
+	m.noRules.Store(false)
 	if keys := needRestart(m.cfg, next); len(keys) > 0 {
 		m.log.Warn("these changes of the settings need a restart", "keys", keys)
 	}
-	m.cfg.Trunks, m.cfg.Fraud = next.Trunks, next.Fraud
+	m.cfg.Trunks, m.cfg.Numbers, m.cfg.Fraud = next.Trunks, next.Numbers, next.Fraud
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks), "allow", len(next.Fraud.Allow))
+}
+
+// hidesRules reports whether an error of the settings leaves open what may be
+// dialled: the file cannot be read at all, or the error is in what the rules are
+// made of.
+func hidesRules(err error) bool {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.ContainsFunc(many.Unwrap(), hidesRules)
+	}
+	var one *config.Error
+	if !errors.As(err, &one) || one.Key == "" {
+		return true
+	}
+	part, _, _ := strings.Cut(one.Key, ".")
+	part, _, _ = strings.Cut(part, "[")
+	return slices.Contains([]string{"fraud", "links", "keys", "trunks", "numbers"}, part)
 }
 
 // needRestart names what differs and is not put into use by a reload. What
@@ -98,7 +168,9 @@ func needRestart(old, next *config.Config) []string {
 		a, b any
 	}{
 		{"data_dir", old.DataDir, next.DataDir},
-		{"keys", old.Keys, next.Keys},
+		{"keys", secretsOf(old.Keys), secretsOf(next.Keys)},
+		{"ledger", old.Ledger, next.Ledger},
+		{"links.secret", old.Links.Secret, next.Links.Secret},
 	} {
 		if !reflect.DeepEqual(c.a, c.b) {
 			keys = append(keys, c.key)
@@ -111,6 +183,15 @@ func needRestart(old, next *config.Config) []string {
 		}
 	}
 	return keys
+}
+
+// secretsOf are the keys without their limits, which are rules.
+func secretsOf(keys []config.Key) []config.Key {
+	var list []config.Key
+	for _, k := range keys {
+		list = append(list, config.Key{ID: k.ID, Role: k.Role, Secret: k.Secret})
+	}
+	return list
 }
 
 // iceServers returns the TURN server with credentials that expire: a user name

@@ -17,6 +17,7 @@ import (
 
 	"dialroom/sfu/dial"
 	"dialroom/sfu/ledger"
+	"dialroom/sfu/links"
 	"dialroom/sfu/peer"
 	"dialroom/sfu/phone"
 	"dialroom/sfu/room"
@@ -55,6 +56,7 @@ type Main struct {
 	traffic  *traffic
 	ready    *readiness
 	draining atomic.Bool
+	noRules  atomic.Bool // the last reload could not read the rules
 
 	certificate atomic.Pointer[tls.Certificate] // nil without TLS
 	closing     sync.Once
@@ -105,10 +107,8 @@ func (m *Main) Run() (err error) {
 	}
 	m.closer(m.hub.Close)
 
-	book, err := ledger.Open(filepath.Join(cfg.DataDir, "ledger.db"))
-	if err != nil {
-		return err
-	}
+	// One that cannot be used now keeps calls from being placed, not rooms from being open.
+	book := ledger.New(filepath.Join(cfg.DataDir, "ledger.db"), ledger.Options{Retention: cfg.Ledger.Retention, Logger: m.log})
 	m.closer(book.Close)
 	if n := book.LeftOver(); n > 0 {
 		m.log.Warn("calls were left over by the process before", "calls", n)
@@ -136,6 +136,7 @@ func (m *Main) Run() (err error) {
 		NewLeg:   func(call string) dial.Leg { return m.traffic.leg(m.hub.NewLeg(call)) },
 		Ledger:   m.ledger,
 		Bridge:   m.bridge,
+		Links:    links.NewSigner(cfg.Links.Secret),
 		Instance: instance,
 		Policy:   policy,
 		Logger:   m.log,
@@ -147,7 +148,7 @@ func (m *Main) Run() (err error) {
 		ICEServers: func() []room.ICEServer { return iceServers(cfg.SFU.TURN, time.Now()) },
 		Logger:     m.log,
 	})
-	m.ready = &readiness{ledger: book, bridge: m.bridge, draining: m.draining.Load, now: time.Now}
+	m.ready = &readiness{ledger: book, bridge: m.bridge, draining: m.draining.Load, noRules: m.noRules.Load, now: time.Now}
 	if m.web, err = m.listenWeb(verifier); err != nil {
 		m.dial.Close()
 		return fmt.Errorf("sfu.listen: %w", err)

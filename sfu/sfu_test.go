@@ -120,7 +120,7 @@ func TestReadinessIsNotAskedAgainForEveryStranger(t *testing.T) {
 	b := newFakeBridge(t)
 	client := sign.NewClient(b.URL, sign.Key{ID: "sfu", Secret: []byte(sfuSecret)}, patience)
 	defer client.Close()
-	r := &readiness{ledger: &fakeLedger{}, bridge: client, draining: func() bool { return false }, now: func() time.Time { return now }}
+	r := &readiness{ledger: &fakeLedger{}, bridge: client, draining: func() bool { return false }, noRules: func() bool { return false }, now: func() time.Time { return now }}
 	if got := r.reasons(t.Context()); len(got) != 0 {
 		t.Errorf("at first: %v", got)
 	}
@@ -228,9 +228,9 @@ func TestSIGHUPChangesWhatMayBeDialled(t *testing.T) {
 	if got := try("+12025550123"); got != "refused" {
 		t.Errorf("before: %s", got)
 	}
-	write("speed: 3\n")
+	write(settings(t.TempDir(), s.bridge.URL, `"+1"`) + "speed: 3\n")
 	if got := try("+4930123456"); got != "dialing" {
-		t.Errorf("with a broken file the old rules do not stay: %s", got)
+		t.Errorf("with a file that is broken elsewhere the old rules do not stay: %s", got)
 	}
 	write(settings(t.TempDir(), s.bridge.URL, `"+1"`))
 	if got := try("+12025550123"); got != "dialing" {
@@ -238,6 +238,47 @@ func TestSIGHUPChangesWhatMayBeDialled(t *testing.T) {
 	}
 	if got := try("+4930123457"); got != "refused" {
 		t.Errorf("what is no longer allowed: %s", got)
+	}
+}
+
+func TestRulesThatCannotBeReadAtAReloadCloseTheGuard(t *testing.T) {
+	good := func(s *site) string { return settings(t.TempDir(), s.bridge.URL, `"+49"`) }
+	for name, broken := range map[string]func(s *site) string{
+		"a list that is none":        func(s *site) string { return strings.Replace(good(s), `["+49"]`, "everything", 1) },
+		"a file that is not YAML":    func(s *site) string { return "fraud: [" },
+		"an empty file":              func(s *site) string { return "" },
+		"prices that are not there":  func(s *site) string { return good(s) + "  rates_file: /no/such/prices.csv\n" },
+		"a cap of nothing":           func(s *site) string { return good(s) + "  per_day: {total: 0}\n" },
+		"two rules and a stray word": func(s *site) string { return "speed: 3\n" + good(s) + "  block: [nowhere]\n" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			v := s.visitor("sales")
+			reload := func(text string) {
+				if err := os.WriteFile(s.path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				s.Reload()
+			}
+			dial := func() message {
+				v.send(map[string]any{"type": "dial", "number": "+4930123456", "again": true})
+				return v.await("a verdict", func(m message) bool { return m.Type == "call" && (m.State == "refused" || m.State == "dialing") })
+			}
+			reload(broken(s))
+			if m := dial(); m.Reason != "guard-unavailable" {
+				t.Errorf("dialled with %+v", m)
+			}
+			if code, body := s.get("/readyz"); code != 503 || body != "the rules about what may be dialled cannot be read\n" {
+				t.Errorf("readiness: %d %q", code, body)
+			}
+			reload(good(s))
+			if m := dial(); m.State != "dialing" {
+				t.Errorf("with good rules again: %+v", m)
+			}
+			if code, body := s.get("/readyz"); code != 200 {
+				t.Errorf("readiness: %d %q", code, body)
+			}
+		})
 	}
 }
 

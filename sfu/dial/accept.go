@@ -9,6 +9,7 @@ import (
 
 	"dialroom/sfu/fraud"
 	"dialroom/sfu/ledger"
+	"dialroom/sfu/links"
 	"dialroom/sfu/room"
 	"dialroom/shared/number"
 	"dialroom/shared/wire"
@@ -20,11 +21,15 @@ import (
 type order struct {
 	asker               ledger.Asker
 	room, number, trunk string // as they came
-	name                string
+	token               string // of a signed link
+	visitor             string // the name of who asks, which a link may pin
+	name                string // of the phone in the room
 	again               bool
 	enter               func() (*room.Room, error)
 
-	canonical string // the number, once it was understood
+	parsed    number.Number // the number, once it was understood
+	canonical string
+	link      *links.Link // the signed link, once it was found to be good
 }
 
 // accept takes an order through every step that comes before sending it. stale
@@ -33,19 +38,11 @@ func (s *Service) accept(ctx context.Context, o *order) (c *call, stale []string
 	if s.isDraining() {
 		return nil, nil, s.refuse(ctx, o, string(wire.Shutdown))
 	}
-	n, err := number.Parse(o.number, "")
-	if err != nil {
-		return nil, nil, s.refuse(ctx, o, string(wire.BadNumber))
-	}
-	o.canonical = n.String()
-	if !isTrunkID(o.trunk) {
-		return nil, nil, s.refuse(ctx, o, string(wire.BadTrunk))
-	}
 	policy := s.policy.Load()
-	if policy.Rules == nil {
-		return nil, nil, s.refuse(ctx, o, string(wire.GuardUnavailable))
+	if refusal := s.read(o, policy); refusal != "" {
+		return nil, nil, s.refuse(ctx, o, refusal)
 	}
-	if v := policy.Rules.Judge(fraud.Dial{Number: n, Room: o.room, Trunk: o.trunk, Asker: fraud.Asker{Kind: o.asker.Kind, Key: o.asker.Key, IP: o.asker.IP}, Now: s.now()}, fraud.Counters{}); !v.Allowed() {
+	if v := policy.Rules.Judge(o.dial(s.now()), fraud.Counters{}); !v.Allowed() {
 		return nil, nil, s.refuse(ctx, o, v.Refusal)
 	}
 	r, err := o.enter()
@@ -65,35 +62,110 @@ func (s *Service) accept(ctx context.Context, o *order) (c *call, stale []string
 	if why := s.add(c, stale); why != "" {
 		return nil, nil, s.refuse(ctx, o, why)
 	}
-	if err := s.reserve(ctx, c); err != nil {
-		s.log.Error("no reservation, no call", "room", c.room.Name(), "call", c.id, "error", err)
+	if why := s.reserve(ctx, c, o, policy.Rules); why != "" {
 		r.Unclaim(o.asker.Participant, o.canonical)
 		s.drop(c)
-		return nil, nil, s.refuse(ctx, o, string(wire.GuardUnavailable))
+		return nil, nil, s.refuse(ctx, o, why)
 	}
 	if why := s.show(c); why != "" {
 		return nil, nil, s.refuse(ctx, o, string(why))
 	}
-	c.log(s.log).Info("dialing", "number", number.Mask(c.number), "trunk", c.trunk, "asker", c.asker.Kind, "key", c.asker.Key)
+	c.log(s.log).Info("dialing", "number", number.Mask(c.number), "trunk", c.trunk, "asker", c.asker.Kind, "key", c.asker.Key, "link", c.asker.Link)
 	return c, stale, nil
+}
+
+// read makes sense of an order's number, trunk and link. It returns the refusal
+// of what makes none.
+func (s *Service) read(o *order, policy *Policy) (refusal string) {
+	if o.token != "" {
+		o.asker.Kind = fraud.Link
+	}
+	var err error
+	if o.parsed, err = number.Parse(o.number, policy.HomeRegion); err != nil {
+		return string(wire.BadNumber)
+	}
+	o.canonical = o.parsed.String()
+	if !isTrunkID(o.trunk) {
+		return string(wire.BadTrunk)
+	}
+	if policy.Rules == nil {
+		return string(wire.GuardUnavailable)
+	}
+	if o.token == "" {
+		return ""
+	}
+	// Whoever comes with a link gets what it pins and nothing else, also where the
+	// rules would let anybody dial that.
+	link, err := s.cfg.Links.Verify(o.token, links.Wish{Room: o.room, Number: o.canonical, Trunk: o.trunk, Name: o.visitor}, s.now())
+	if err != nil {
+		return links.Refusal(err)
+	}
+	o.link, o.asker.Link = &link, link.ID
+	return ""
+}
+
+// dial is the order as FraudGuard sees it.
+func (o *order) dial(now time.Time) fraud.Dial {
+	asker := fraud.Asker{Kind: o.asker.Kind, Key: o.asker.Key, IP: o.asker.IP}
+	if o.link != nil {
+		asker.Key = o.link.ID
+	}
+	return fraud.Dial{Number: o.parsed, Room: o.room, Trunk: o.trunk, Asker: asker, Link: o.link != nil, Now: now}
+}
+
+// reservation is the order as the ledger sees it.
+func (o *order) reservation(id, room string, at time.Time) ledger.Reservation {
+	r := ledger.Reservation{ID: id, At: at, Asker: o.asker, Room: room, Number: o.canonical, Trunk: o.trunk}
+	if l := o.link; l != nil {
+		r.Link = &ledger.Link{ID: l.ID, Room: l.Room, Number: l.Number, Trunk: l.Trunk, Name: l.Name, Expires: l.Expires, Uses: l.Uses}
+	}
+	return r
+}
+
+// countersOf are the ledger's counters as FraudGuard reads them.
+func countersOf(c ledger.Counters) fraud.Counters {
+	return fraud.Counters{Day: fraud.Counts(c.Day), Minute: fraud.Counts(c.Minute), Running: fraud.Counts(c.Running),
+		MinutesToday: c.MinutesToday, SpendToday: c.SpendToday}
+}
+
+// since is when the periods began that the rules count.
+func since(r *fraud.Rules, now time.Time) ledger.Since {
+	day, minute := r.Windows(now)
+	return ledger.Since{Day: day, Minute: minute}
 }
 
 // reserveTimeout bounds the wait for a disk that hangs. A reservation takes milliseconds.
 const reserveTimeout = 5 * time.Second
 
-// reserve writes the reservation; on any error the call must not go on.
-func (s *Service) reserve(ctx context.Context, c *call) error {
+// reserve has the call judged by what is counted and writes the reservation. It
+// returns why the call must not go on.
+func (s *Service) reserve(ctx context.Context, c *call, o *order, rules *fraud.Rules) (refusal string) {
 	// A page that leaves now must not tear the write.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
 	defer cancel()
-	err := s.cfg.Ledger.Reserve(ctx, ledger.Reservation{ID: c.id, At: c.at, Asker: c.asker,
-		Room: c.room.Name(), Number: c.number, Trunk: c.trunk})
-	if err == nil {
-		return nil
+	err := s.cfg.Ledger.Reserve(ctx, o.reservation(c.id, c.room.Name(), c.at), since(rules, c.at), func(counted ledger.Counters) (ledger.Terms, error) {
+		v := rules.Judge(o.dial(c.at), countersOf(counted))
+		if !v.Allowed() {
+			return ledger.Terms{}, &RefusedError{v.Refusal}
+		}
+		c.mu.Lock()
+		c.maxDuration, c.price = v.MaxDuration, v.Price
+		c.mu.Unlock()
+		return ledger.Terms{MaxDuration: v.MaxDuration, Rate: v.Price}, nil
+	})
+	var refused *RefusedError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &refused):
+		return refused.Reason
+	case errors.Is(err, ledger.ErrLinkUsed):
+		return string(wire.LinkUsed)
+	case errors.Is(err, ledger.ErrLinkRevoked):
+		return string(wire.LinkInvalid)
 	}
-	// It may be on disk all the same, when the deadline met the commit.
-	s.settle(c, ledger.Record{Ended: s.now(), Ending: string(wire.GuardUnavailable)})
-	return err
+	s.log.Error("no reservation, no call", "room", c.room.Name(), "call", c.id, "error", err)
+	return string(wire.GuardUnavailable)
 }
 
 // show makes the leg and tells the room. A call that was ended meanwhile, by
@@ -121,7 +193,7 @@ func (s *Service) show(c *call) (why wire.Ending) {
 func (s *Service) refuse(ctx context.Context, o *order, reason string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
 	defer cancel()
-	s.log.Info("dial refused", "room", o.room, "number", number.Mask(o.canonical), "reason", reason, "asker", o.asker.Kind, "key", o.asker.Key)
+	s.log.Info("dial refused", "room", o.room, "number", number.Mask(o.canonical), "reason", reason, "asker", o.asker.Kind, "key", o.asker.Key, "link", o.asker.Link)
 	err := s.cfg.Ledger.Refused(ctx, ledger.Refusal{At: s.now(), Asker: o.asker, Room: o.room,
 		Number: o.canonical, Trunk: o.trunk, Reason: reason})
 	if err != nil {

@@ -59,7 +59,7 @@ func (s *Service) place(c *call, stale []string) {
 	c.mu.Lock()
 	c.phase, c.confirmed, c.media = placed, true, media
 	if c.carrier == "" {
-		c.carrier = resp.Call.Trunk
+		c.tried(resp.Call.Trunk, 0, s.now())
 	}
 	why := c.hangup
 	if c.over && why == "" {
@@ -160,6 +160,8 @@ func (s *Service) wireLeg(c *call) wire.Leg {
 	leg := c.leg.Wire()
 	leg.Instance = s.cfg.Instance
 	leg.MaxRing = int(c.maxRing / time.Second)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	leg.MaxDuration = int(c.maxDuration / time.Second)
 	return leg
 }

@@ -29,23 +29,26 @@ type call struct {
 	room                    *room.Room
 	asker                   ledger.Asker
 	at                      time.Time
-	maxRing, maxDuration    time.Duration
+	maxRing                 time.Duration
 
 	leaving atomic.Bool   // it is being hung up
 	ready   chan struct{} // closed when placed: media is known
 	done    chan struct{} // closed when over
 
-	mu       sync.Mutex // guards what follows
-	phase    phase
-	reserved bool
-	over     bool
-	leg      Leg
-	media    netip.AddrPort // the bridge's end of the leg
-	state    wire.State
-	seq      int // of the last event
-	codec    wire.Codec
-	carrier  string // the trunk that carries it
-	answered time.Time
+	mu          sync.Mutex // guards what follows
+	maxDuration time.Duration
+	price       float64 // of a minute, by the rates
+	phase       phase
+	reserved    bool
+	over        bool
+	leg         Leg
+	media       netip.AddrPort // the bridge's end of the leg
+	state       wire.State
+	seq         int // of the last event
+	codec       wire.Codec
+	carrier     string // the trunk that carries it
+	attempts    []ledger.Attempt
+	answered    time.Time
 
 	confirmed  bool      // the bridge is known to have it
 	missing    bool      // the last lease did not name it
@@ -58,7 +61,7 @@ type call struct {
 
 func newCall(o *order, r *room.Room, p Policy, now time.Time) *call {
 	return &call{id: newID(), number: o.canonical, trunk: o.trunk, name: o.name, room: r, asker: o.asker, at: now,
-		maxRing: p.MaxRing, maxDuration: p.MaxDuration, state: wire.Dialing,
+		maxRing: p.MaxRing, state: wire.Dialing,
 		ready: make(chan struct{}), done: make(chan struct{})}
 }
 
@@ -92,9 +95,8 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		return nil
 	}
 	c.seq, c.confirmed = ev.Seq, true
-	if ev.Trunk != "" {
-		c.carrier = ev.Trunk
-	}
+	c.tried(ev.Trunk, ev.Code, s.now())
+	unanswered := c.answered.IsZero()
 	var err error
 	switch ev.State {
 	case wire.Dialing:
@@ -106,7 +108,11 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 	case wire.Answered:
 		err = c.onAnswered(ev, s.now())
 	}
+	answered := c.answered
 	c.mu.Unlock()
+	if unanswered && !answered.IsZero() {
+		s.cfg.Ledger.Answered(ctx, c.id, answered)
+	}
 	switch {
 	case err != nil:
 		// Nobody could hear anything; as an unknown call the bridge hangs it up.
@@ -117,6 +123,26 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		s.onEnded(c, ev)
 	}
 	return nil
+}
+
+// tried notes the trunk that carries the call now and the last SIP status that
+// it gave; a status that comes with a new trunk is that of the one before.
+func (c *call) tried(trunk string, code int, now time.Time) {
+	if trunk == "" {
+		return
+	}
+	last := len(c.attempts) - 1
+	if last >= 0 && code != 0 {
+		c.attempts[last].Code = code
+	}
+	if last >= 0 && c.attempts[last].Trunk == trunk {
+		return
+	}
+	c.carrier = trunk
+	c.attempts = append(c.attempts, ledger.Attempt{Trunk: trunk, At: now})
+	if last < 0 {
+		c.attempts[0].Code = code
+	}
 }
 
 // unlessEnded answers an event of a call that is gone: the bridge must hang it
@@ -196,7 +222,7 @@ func (s *Service) finish(c *call, o outcome) {
 	}
 	c.over = true
 	leg, reserved := c.leg, c.reserved
-	record := ledger.Record{Trunk: c.carrier, Answered: c.answered, Ended: s.now(), Ending: o.reason, Code: o.code}
+	record := ledger.Record{Carrier: c.carrier, Answered: c.answered, Ended: s.now(), Ending: o.reason, Code: o.code, Attempts: c.attempts}
 	c.room.UpdateCall(c.id, room.CallUpdate{State: o.state, Trunk: c.carrier, Reason: o.reason, Code: o.code, Text: wire.Words(o.reason)})
 	c.mu.Unlock()
 
@@ -209,7 +235,7 @@ func (s *Service) finish(c *call, o outcome) {
 	if reserved {
 		s.settle(c, record)
 	}
-	c.log(s.log).Info("call over", "state", string(o.state), "reason", o.reason, "code", o.code, "trunk", record.Trunk, "talked", talked(record))
+	c.log(s.log).Info("call over", "state", string(o.state), "reason", o.reason, "code", o.code, "trunk", record.Carrier, "talked", talked(record))
 	close(c.done)
 	s.drop(c)
 }
@@ -217,8 +243,7 @@ func (s *Service) finish(c *call, o outcome) {
 // settleTimeout bounds the wait for a disk that hangs.
 const settleTimeout = 5 * time.Second
 
-// settle writes how a call ended. A ledger that fails here leaves the reservation
-// open, which its next Open settles.
+// settle writes how a call ended. A ledger that cannot write now does so later.
 func (s *Service) settle(c *call, r ledger.Record) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()

@@ -1,11 +1,14 @@
 // Package dial is the one way a call starts, whoever asks for it.
 //
-//	page:   Dial  → number → verdict → claim → reservation → leg → POST to the bridge
+//	page:   Dial  → number → link → verdict → claim → verdict and reservation → leg → POST to the bridge
 //	script: Grant → the same steps, and the bridge that asked gets the leg
 //
-// Nothing is sent before the reservation is on disk, and any doubt about the
-// guard or the ledger is a refusal. The number is normalised once (package
-// number); that value is judged, reserved and dialled.
+// FraudGuard judges twice: at once, by what is known without counting, so that
+// what may never be called costs nothing; and by the ledger's counters, in the
+// transaction that writes the reservation, so that no two dials share the last
+// call of a cap. Nothing is sent before the reservation is on disk, and any doubt
+// about the guard or the ledger is a refusal. The number is normalised once
+// (package number); that value is judged, reserved and dialled.
 //
 // From then on a [Service] follows the call: events of the bridge move it
 // through its states (call.go), the room is told, the leg is connected, and a
@@ -29,6 +32,7 @@ import (
 
 	"dialroom/sfu/fraud"
 	"dialroom/sfu/ledger"
+	"dialroom/sfu/links"
 	"dialroom/sfu/room"
 	"dialroom/shared/wire"
 )
@@ -42,7 +46,19 @@ type Bridge interface {
 
 // Ledger is the durable record; *ledger.Ledger is one.
 type Ledger interface {
-	Reserve(context.Context, ledger.Reservation) error
+	Counter
+	Recorder
+}
+
+// Counter is the side of the ledger that guards the caps.
+type Counter interface {
+	Reserve(ctx context.Context, r ledger.Reservation, since ledger.Since, judge func(ledger.Counters) (ledger.Terms, error)) error
+	Count(ctx context.Context, r ledger.Reservation, since ledger.Since) (ledger.Counters, error)
+}
+
+// Recorder is the side that remembers.
+type Recorder interface {
+	Answered(ctx context.Context, id string, at time.Time)
 	Settle(ctx context.Context, id string, r ledger.Record) error
 	Refused(context.Context, ledger.Refusal) error
 }
@@ -60,18 +76,19 @@ type Leg interface {
 
 // Policy is what may change while calls run.
 type Policy struct {
-	Rules       *fraud.Rules // nil: nothing can be checked, so nothing is dialled
-	MaxRing     time.Duration
-	MaxDuration time.Duration
+	Rules      *fraud.Rules // nil: nothing can be checked, so nothing is dialled
+	MaxRing    time.Duration
+	HomeRegion string // whose national spellings are understood; "" is none
 }
 
-// Config is what a Service needs. Every field but Now and Logger is required.
+// Config is what a Service needs. Every field but Links, Now and Logger is required.
 type Config struct {
 	Rooms    *room.Manager
 	NewLeg   func(call string) Leg
 	Ledger   Ledger
 	Bridge   Bridge
-	Instance string // names this process towards the bridge; a restart must change it
+	Links    *links.Signer // reads signed links; nil: there are none
+	Instance string        // names this process towards the bridge; a restart must change it
 	Policy   Policy
 	Now      func() time.Time
 	Logger   *slog.Logger
@@ -139,6 +156,8 @@ type Request struct {
 	Participant string // who asks
 	Number      string // as it came
 	Trunk       string // this one and no other, "" for any
+	Link        string // the token of the signed link it came with, "" for none
+	Name        string // the participant's
 	Again       bool   // a person pressed "call again"
 	IP          netip.Addr
 }
@@ -148,11 +167,13 @@ type Request struct {
 // asked needs to know. It waits for the disk, not for the bridge.
 func (s *Service) Dial(ctx context.Context, req Request) room.Call {
 	o := order{
-		asker:  ledger.Asker{Kind: "page", IP: req.IP, Participant: req.Participant},
-		room:   req.Room,
-		number: req.Number,
-		trunk:  req.Trunk,
-		again:  req.Again,
+		asker:   ledger.Asker{Kind: fraud.Page, IP: req.IP, Bucket: fraud.Bucket(req.IP), Participant: req.Participant},
+		room:    req.Room,
+		number:  req.Number,
+		trunk:   req.Trunk,
+		token:   req.Link,
+		visitor: req.Name,
+		again:   req.Again,
 		enter: func() (*room.Room, error) {
 			if r := s.cfg.Rooms.Get(req.Room); r != nil {
 				return r, nil
@@ -189,7 +210,7 @@ func (s *Service) Grant(ctx context.Context, req wire.LegRequest) (wire.LegRespo
 		return wire.LegResponse{}, fmt.Errorf("the bridge's media address: %w", err)
 	}
 	c, stale, err := s.accept(ctx, &order{
-		asker:  ledger.Asker{Kind: "script", Key: req.Key},
+		asker:  ledger.Asker{Kind: fraud.Script, Key: req.Key},
 		room:   req.Room,
 		number: req.Number,
 		trunk:  req.Trunk,

@@ -33,7 +33,7 @@ func TestACallPassesItsStates(t *testing.T) {
 		if got := h.legs.legs[0].connected; !slices.Equal(got, []string{"PCMA " + bridgeMedia, "PCMU " + bridgeMedia}) {
 			t.Errorf("connected %q", got)
 		}
-		if r := h.ledger.last(); r.Trunk != "tr_2" || r.Ending != string(wire.HangupPhone) || r.Ended.Sub(r.Answered) != time.Minute {
+		if r := h.ledger.last(); r.Carrier != "tr_2" || r.Ending != string(wire.HangupPhone) || r.Ended.Sub(r.Answered) != time.Minute {
 			t.Errorf("settled %+v", r)
 		}
 		for _, p := range ann.Room().Participants() {

@@ -19,6 +19,7 @@ import (
 
 	"dialroom/sfu/fraud"
 	"dialroom/sfu/ledger"
+	"dialroom/sfu/links"
 	"dialroom/sfu/room"
 	"dialroom/shared/sign"
 	"dialroom/shared/wire"
@@ -59,7 +60,8 @@ func inHouse(t *testing.T, test func(h *house)) {
 			OnCallOrphaned: func(call string, why wire.Ending) { h.Orphaned(call, why) },
 		})
 		h.Service = New(Config{Rooms: h.rooms, NewLeg: h.legs.make, Ledger: h.ledger, Bridge: h.bridge, Instance: "s1",
-			Policy: Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+"}, Carried: []string{"", "+"}}), MaxRing: time.Minute, MaxDuration: time.Hour}})
+			Links:  links.NewSigner(linkSecret),
+			Policy: Policy{Rules: rules(t, lenient()), MaxRing: time.Minute}})
 		test(h)
 		h.Close()
 		h.rooms.Close()
@@ -70,6 +72,13 @@ func inHouse(t *testing.T, test func(h *house)) {
 			t.Errorf("%d legs are open", n)
 		}
 	})
+}
+
+const linkSecret = "a secret of links for tests"
+
+// lenient are settings that let every number pass.
+func lenient() fraud.Settings {
+	return fraud.Settings{Allow: []string{"+"}, Carried: []string{"", "+"}, MaxDuration: time.Hour}
 }
 
 func rules(t testing.TB, s fraud.Settings) *fraud.Rules {
@@ -290,21 +299,48 @@ func refusal(status int, reason string) error {
 type fakeLedger struct {
 	mu       sync.Mutex
 	broken   bool
+	counters ledger.Counters // what is counted so far
+	used     bool            // links have no use left
 	reserved []ledger.Reservation
+	terms    []ledger.Terms
+	answered []string
 	open     map[string]bool
 	records  []ledger.Record
 	refusals []ledger.Refusal
 }
 
-func (l *fakeLedger) Reserve(_ context.Context, r ledger.Reservation) error {
+func (l *fakeLedger) Reserve(_ context.Context, r ledger.Reservation, _ ledger.Since, judge func(ledger.Counters) (ledger.Terms, error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken {
 		return errors.New("disk full")
 	}
+	terms, err := judge(l.counters)
+	if err != nil {
+		return err
+	}
+	if r.Link != nil && l.used {
+		return ledger.ErrLinkUsed
+	}
+	l.terms = append(l.terms, terms)
 	l.reserved = append(l.reserved, r)
 	l.open[r.ID] = true
 	return nil
+}
+
+func (l *fakeLedger) Count(context.Context, ledger.Reservation, ledger.Since) (ledger.Counters, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken {
+		return ledger.Counters{}, errors.New("disk full")
+	}
+	return l.counters, nil
+}
+
+func (l *fakeLedger) Answered(_ context.Context, id string, _ time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered = append(l.answered, id)
 }
 
 func (l *fakeLedger) Settle(_ context.Context, id string, r ledger.Record) error {

@@ -2,9 +2,12 @@ package dial
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
+	"dialroom/sfu/fraud"
+	"dialroom/sfu/ledger"
 	"dialroom/shared/wire"
 )
 
@@ -25,6 +28,7 @@ func (s *Service) run() {
 			return
 		case <-tick.C:
 			s.overdue()
+			s.exhausted()
 			s.renew()
 		}
 	}
@@ -43,6 +47,34 @@ func (s *Service) overdue() {
 		c.mu.Unlock()
 		if late {
 			s.finish(c, outcome{state: wire.Ended, reason: string(why)})
+		}
+	}
+}
+
+// exhausted ends calls when the day's minutes or money are used up. Each was cut
+// to what was left when it began; several at once use that up sooner.
+func (s *Service) exhausted() {
+	rules, calls := s.policy.Load().Rules, s.list()
+	if rules == nil || len(calls) == 0 || !rules.Exhausted(fraud.Counters{MinutesToday: math.Inf(1), SpendToday: math.Inf(1)}) {
+		return // there are no such caps
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, reserveTimeout)
+	defer cancel()
+	now := s.now()
+	counted, err := s.cfg.Ledger.Count(ctx, ledger.Reservation{At: now}, since(rules, now))
+	if err != nil {
+		s.log.Error("minutes not counted, calls run on to their own limits", "calls", len(calls), "error", err)
+		return
+	}
+	noMinutes := rules.Exhausted(fraud.Counters{MinutesToday: counted.MinutesToday})
+	noMoney := rules.Exhausted(fraud.Counters{SpendToday: counted.SpendToday})
+	for _, c := range calls {
+		c.mu.Lock()
+		costs := c.price > 0
+		c.mu.Unlock()
+		if noMinutes || noMoney && costs {
+			c.log(s.log).Warn("hang up: the day's minutes or money are used up")
+			s.hangUp(c, wire.MaxDuration)
 		}
 	}
 }

@@ -109,7 +109,7 @@ func dialForever(dir, url string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	book, err := ledger.Open(filepath.Join(dir, "ledger.db"))
+	book, err := ledger.Open(filepath.Join(dir, "ledger.db"), ledger.Options{})
 	if err != nil {
 		die(err)
 	}
