@@ -86,9 +86,21 @@ func BenchmarkJudge(b *testing.B) {
 		b.Fatal(err)
 	}
 	d := Dial{Number: parse(b, "+16135550123"), Room: "sales", Asker: Asker{Kind: Page, IP: netip.MustParseAddr("192.0.2.7")}, Now: time.Now()}
-	for b.Loop() {
-		if v := rules.Judge(d, Counters{MinutesToday: 3, SpendToday: 1}); !v.Allowed() {
-			b.Fatal(v)
+	counted := Counters{MinutesToday: 3, SpendToday: 1}
+	b.Run("verdict", func(b *testing.B) {
+		for b.Loop() {
+			if v := rules.Judge(d, counted); !v.Allowed() {
+				b.Fatal(v)
+			}
 		}
-	}
+	})
+	b.Run("with reading the number", func(b *testing.B) {
+		for b.Loop() {
+			d := d
+			d.Number = parse(b, "+49 (0)30 123456")
+			if v := rules.Judge(d, counted); !v.Allowed() {
+				b.Fatal(v)
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package fraud
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,4 +155,27 @@ func TestNumbersOfNoCountryAreRefusedWhateverIsAllowed(t *testing.T) {
 			t.Errorf("%s: %+v", one, v)
 		}
 	}
+}
+
+// Whatever a stranger sends: what is allowed is an ordinary number of a country that is.
+func FuzzJudge(f *testing.F) {
+	for _, seed := range []string{"+12024561111", " 19002345678", "0018765551234", "tel:+1-809-555-1234", "+490900112345699", "112", "+8816", "(202) 976-1234"} {
+		f.Add(seed)
+	}
+	r := newRules(f, Settings{Allow: []string{"US", "CA", "+49"}, Block: []string{"+1212"}, BlockTypes: standardTypes, Carried: []string{"+", "6"}})
+	f.Fuzz(func(t *testing.T, raw string) {
+		n, err := number.Parse(raw, "US")
+		if err != nil {
+			return
+		}
+		v := r.Judge(Dial{Number: n}, Counters{})
+		if !v.Allowed() {
+			return
+		}
+		s, region := n.String(), n.Region()
+		ordinary := region == "US" || region == "CA" || strings.HasPrefix(s, "+49") || n.IsExtension() && s[0] == '6'
+		if !ordinary || strings.HasPrefix(s, "+1900") || strings.HasPrefix(s, "+1212") || slices.Contains(standardTypes, string(n.Type())) {
+			t.Errorf("%q is allowed: %s of %q, %s, by %s", raw, n, region, n.Type(), v.Rule)
+		}
+	})
 }

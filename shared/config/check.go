@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // time zones, on hosts that have none
 
 	"dialroom/shared/number"
 )
