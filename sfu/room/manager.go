@@ -158,6 +158,18 @@ func (m *Manager) Get(rawName string) *Room {
 	return m.rooms[name]
 }
 
+// CanResume reports whether a join with this token would be a resume: somebody
+// who was let in before comes back.
+func (m *Manager) CanResume(rawName, token string) bool {
+	r := m.Get(rawName)
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byToken(token) != nil
+}
+
 func (m *Manager) open(name string) (*Room, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

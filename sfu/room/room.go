@@ -194,6 +194,21 @@ func (r *Room) remove(p *Participant) {
 	r.refresh()
 }
 
+// Remove takes a browser out for good, whatever it wants. It reports whether
+// there was one with this id. A phone leaves with its call.
+func (r *Room) Remove(id string) (found bool) {
+	r.update(func() {
+		p := r.byID(id)
+		if p == nil || p.kind != Browser {
+			return
+		}
+		found = true
+		r.log.Info("participant removed by an operator", "participant", id)
+		r.remove(p)
+	})
+	return found
+}
+
 // end closes the room: live calls lose their reason, everybody left is gone.
 func (r *Room) end(why wire.Ending) {
 	if r.closed {

@@ -46,6 +46,7 @@ type client struct {
 	// Owned by run.
 	rate    limiter
 	p       *room.Participant // nil before join
+	link    string            // token of the join
 	session *session
 	watched *link      // the media that followMedia looked at last
 	told    peer.State // its state that was acted on
@@ -166,7 +167,7 @@ func (c *client) handle(ctx context.Context, msg any) error {
 		c.Send(room.Pong{Type: "pong"})
 		return nil
 	case joinMessage:
-		return c.join(m)
+		return c.join(ctx, m)
 	case leaveMessage:
 		if c.p != nil {
 			c.p.Leave(c)
@@ -207,9 +208,14 @@ func (c *client) handle(ctx context.Context, msg any) error {
 	return nil
 }
 
-func (c *client) join(m joinMessage) error {
+func (c *client) join(ctx context.Context, m joinMessage) error {
 	if c.p != nil {
 		return errAlreadyJoined
+	}
+	if admit := c.s.cfg.Admit; admit != nil && !c.s.cfg.Rooms.CanResume(m.Room, m.Resume) {
+		if err := admit(ctx, m.Room, m.Link); err != nil {
+			return err
+		}
 	}
 	fresh := &session{newMedia: c.s.cfg.NewMedia}
 	fresh.client.Store(c)
@@ -218,7 +224,7 @@ func (c *client) join(m joinMessage) error {
 	if err != nil {
 		return err
 	}
-	c.p, c.session = p, p.Session().(*session)
+	c.p, c.session, c.link = p, p.Session().(*session), m.Link
 	if resumed {
 		c.session.client.Store(c)
 		c.followMedia() // it may have failed while nobody looked
@@ -234,7 +240,8 @@ func (c *client) dial(ctx context.Context, m dialMessage) error {
 	default:
 		return errBusy
 	}
-	req := dial.Request{Room: c.p.Room().Name(), Participant: c.p.ID(), Number: m.Number, Trunk: m.Trunk, Again: m.Again, IP: c.ip}
+	req := dial.Request{Room: c.p.Room().Name(), Participant: c.p.ID(), Number: m.Number, Trunk: m.Trunk,
+		Link: c.link, Name: c.p.Name(), Again: m.Again, IP: c.ip}
 	c.tasks.Go(func() {
 		defer func() { <-c.dials }()
 		if call := c.s.cfg.Dialer.Dial(ctx, req); call.State == wire.Refused {

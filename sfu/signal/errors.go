@@ -44,6 +44,9 @@ var wireErrors = []struct {
 // explain turns an error into what a page is told. known is false for an error
 // nobody foresaw, which is logged instead.
 func explain(err error) (msg room.Error, known bool) {
+	if refused := (*dial.RefusedError)(nil); errors.As(err, &refused) {
+		return room.Error{Type: "error", Code: refused.Reason, Text: refused.Text()}, true
+	}
 	for _, w := range wireErrors {
 		if errors.Is(err, w.err) {
 			return room.Error{Type: "error", Code: w.code, Text: w.text}, true

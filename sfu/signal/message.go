@@ -14,6 +14,7 @@ import (
 type joinMessage struct {
 	Room   string `json:"room"`
 	Name   string `json:"name"`
+	Link   string `json:"link"` // signed-link token, "" for none
 	Resume string `json:"resume"`
 }
 

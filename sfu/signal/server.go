@@ -77,8 +77,12 @@ type Config struct {
 	Rooms *room.Manager
 	// NewMedia makes the connection of a participant. onState may be called from
 	// any goroutine.
-	NewMedia   func(participant string, onState func(peer.State)) (Media, error)
-	Dialer     Dialer
+	NewMedia func(participant string, onState func(peer.State)) (Media, error)
+	Dialer   Dialer
+	// Admit says whether a page with this link token ("" for none) may enter a
+	// room; its error is a *dial.RefusedError. Nil lets everybody in. Who comes
+	// back with a resume token is not asked about again.
+	Admit      func(ctx context.Context, room, link string) error
 	ICEServers func() []room.ICEServer
 	Logger     *slog.Logger
 	Now        func() time.Time // for the rate of messages

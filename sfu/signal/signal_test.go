@@ -451,7 +451,7 @@ func TestDialHangupAndDigits(t *testing.T) {
 	ann, hello := s.join("r", "Ann")
 	bob, _ := s.join("r", "Bob")
 	ann.say(`{"type":"dial","number":"610","trunk":"tr_1","again":true}`)
-	want := dial.Request{Room: "r", Participant: hello["id"].(string), Number: "610", Trunk: "tr_1", Again: true, IP: netip.MustParseAddr("127.0.0.1")}
+	want := dial.Request{Room: "r", Participant: hello["id"].(string), Name: "Ann", Number: "610", Trunk: "tr_1", Again: true, IP: netip.MustParseAddr("127.0.0.1")}
 	if got := <-s.dial.asked; got != want {
 		t.Errorf("asked %+v, want %+v", got, want)
 	}

@@ -125,9 +125,17 @@ func matches(fields []string, etag string) bool {
 }
 
 func (s *Server) notFound(_ context.Context, ctx *app.RequestContext) {
+	if bytes.HasPrefix(ctx.Path(), []byte(apiPath+"/")) {
+		s.apiFail(ctx, errNoRoute)
+		return
+	}
 	ctx.String(http.StatusNotFound, "There is nothing at this address.\n")
 }
 
 func (s *Server) notAllowed(_ context.Context, ctx *app.RequestContext) {
+	if bytes.HasPrefix(ctx.Path(), []byte(apiPath+"/")) {
+		s.apiFail(ctx, errNoMethod)
+		return
+	}
 	ctx.String(http.StatusMethodNotAllowed, "This address does not take that kind of request.\n")
 }

@@ -1,15 +1,16 @@
 // Package web is everything the sfu answers over HTTP: the pages, the upgrade
-// of /ws, the signed requests of the bridge, health and metrics.
+// of /ws, the signed requests of the bridge, the operators' API, health and metrics.
 //
 // A request comes in through a listener of our own (listener.go), which knows
 // every open connection, and through Hertz to one of the routes that [New]
 // lists. Pages come from memory with their ETag (pages.go). /ws passes the
 // Origin check and the cap per address and is handed, as a WebSocket, to
 // [Config].Sockets (socket.go). The bridge's requests pass the signature check
-// and the role before anything of their bodies is read (internal.go). Every
-// error becomes an answer in one place (errors.go).
+// and the role before anything of their bodies is read (internal.go), those of
+// operators the check of their key (api.go). Every error becomes an answer in one
+// place (errors.go, for operators apiAnswerTo).
 //
-// The package knows no room and no call: it starts none, and forgets
+// The package keeps no room and no call: it starts none, and forgets
 // everything about a request once that is answered.
 package web
 
@@ -67,7 +68,7 @@ type Calls interface {
 }
 
 // Config is what a Server needs. TLS, AllowedOrigins, TrustedProxies, Ready,
-// Metrics and Logger may be left out.
+// Metrics, Operators and Logger may be left out.
 type Config struct {
 	Listen         string // "127.0.0.1:8080"; port 0 is any free one
 	TLS            *tls.Config
@@ -79,9 +80,10 @@ type Config struct {
 	Calls          Calls
 	Verifier       *sign.Verifier
 	// Ready says in plain words what keeps the process from taking calls; nothing when it can.
-	Ready   func(ctx context.Context) []string
-	Metrics http.Handler
-	Logger  *slog.Logger
+	Ready     func(ctx context.Context) []string
+	Metrics   http.Handler
+	Operators *Operators // nil: there is no operators' API
+	Logger    *slog.Logger
 }
 
 // Server is a running web server.
@@ -166,6 +168,9 @@ func (s *Server) routes(pages []page, policy string) {
 	h.GET("/readyz", s.readyz)
 	if s.cfg.Metrics != nil {
 		h.GET("/metrics", adaptor.HertzHandler(s.cfg.Metrics))
+	}
+	if s.cfg.Operators != nil {
+		s.apiRoutes()
 	}
 	h.NoRoute(s.notFound)
 	h.NoMethod(s.notAllowed)
