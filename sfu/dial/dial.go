@@ -81,13 +81,14 @@ type Policy struct {
 	HomeRegion string // whose national spellings are understood; "" is none
 }
 
-// Config is what a Service needs. Every field but Links, Now and Logger is required.
+// Config is what a Service needs. Every field but Links, LinkBook, Now and Logger is required.
 type Config struct {
 	Rooms    *room.Manager
 	NewLeg   func(call string) Leg
 	Ledger   Ledger
 	Bridge   Bridge
 	Links    *links.Signer // reads signed links; nil: there are none
+	LinkBook LinkBook      // knows which were revoked, for Explain and Admit; nil: none was
 	Instance string        // names this process towards the bridge; a restart must change it
 	Policy   Policy
 	Now      func() time.Time
