@@ -71,7 +71,7 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil || key.Role != sign.RoleSFU:
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.Method == "GET" && r.URL.Path == wire.PathTrunks:
-		_, _ = io.WriteString(w, "[]")
+		_, _ = io.WriteString(w, `{"trunks":[{"id":"tr_1","name":"main","priority":10,"state":"up","calls":0,"max_calls":10}]}`)
 	case r.Method == "POST" && r.URL.Path == wire.PathCalls:
 		var req wire.CallRequest
 		_ = json.Unmarshal(body, &req)
@@ -132,8 +132,14 @@ func writeSettings(t *testing.T, text string) string {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteWith(t, func(text string) string { return text })
+}
+
+// newSiteWith is newSite with settings that a test has edited.
+func newSiteWith(t *testing.T, edit func(string) string) *site {
+	t.Helper()
 	b := newFakeBridge(t)
-	path := writeSettings(t, settings(t.TempDir(), b.URL, `"+49"`))
+	path := writeSettings(t, edit(settings(t.TempDir(), b.URL, `"+49"`)))
 	cfg, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +192,12 @@ type visitor struct {
 
 func (s *site) visitor(room string) *visitor {
 	s.t.Helper()
+	return s.visit(map[string]any{"type": "join", "room": room, "name": "Ada"})
+}
+
+// visit connects and sends a join.
+func (s *site) visit(join map[string]any) *visitor {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	s.t.Cleanup(cancel)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -197,7 +209,7 @@ func (s *site) visitor(room string) *visitor {
 	conn.SetReadLimit(1 << 20)
 	s.t.Cleanup(func() { _ = conn.CloseNow() })
 	v := &visitor{t: s.t, conn: conn, ctx: ctx}
-	v.send(map[string]any{"type": "join", "room": room, "name": "Ada"})
+	v.send(join)
 	return v
 }
 
@@ -215,6 +227,7 @@ func (v *visitor) send(msg map[string]any) {
 // message is what the tests look at in any message.
 type message struct {
 	Type, ID, State, Reason, Text string
+	Code                          any // of an error a word, of a call a number
 	ICEServers                    []struct {
 		URLs                 []string
 		Username, Credential string

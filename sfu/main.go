@@ -3,6 +3,8 @@
 //
 //	sfu --config dialroom.yaml            run until told to stop
 //	sfu --config dialroom.yaml --check    read the settings, say what is wrong, exit
+//	sfu link mint|list|revoke …           signed links of the sfu that runs
+//	sfu explain --number …                what would become of a dial, and why
 //
 // SIGTERM or Ctrl-C drains: no call starts any more, those that run go on, and
 // the process exits when the last has ended. A second one hangs up everything
@@ -38,6 +40,9 @@ func main() {
 // command runs the command line and returns the exit code: 0, 1 when something
 // went wrong, 2 when it was called wrongly.
 func command(args []string, out, errs io.Writer) int {
+	if isCommand(args) {
+		return runCommand(args, out, errs)
+	}
 	flags := flag.NewFlagSet("sfu", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	path := flags.String("config", "dialroom.yaml", "the settings file")
@@ -63,6 +68,7 @@ func command(args []string, out, errs io.Writer) int {
 	}
 	web.Quiet()
 	m := NewMain(*path, cfg, slog.New(slog.NewTextHandler(errs, nil)))
+	survive()
 	// The signals are ours before the first port is open.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)

@@ -136,6 +136,7 @@ func (m *Main) Reload() {
 	}
 	m.dial.SetPolicy(policy)
 	m.noRules.Store(false)
+	m.requireToJoin.Store(next.Links.RequireToJoin)
 	if keys := needRestart(m.cfg, next); len(keys) > 0 {
 		m.log.Warn("these changes of the settings need a restart", "keys", keys)
 	}

@@ -58,6 +58,8 @@ type Main struct {
 	draining atomic.Bool
 	noRules  atomic.Bool // the last reload could not read the rules
 
+	requireToJoin atomic.Bool // links.require_to_join
+
 	certificate atomic.Pointer[tls.Certificate] // nil without TLS
 	closing     sync.Once
 	closeErr    error
@@ -137,14 +139,17 @@ func (m *Main) Run() (err error) {
 		Ledger:   m.ledger,
 		Bridge:   m.bridge,
 		Links:    links.NewSigner(cfg.Links.Secret),
+		LinkBook: book,
 		Instance: instance,
 		Policy:   policy,
 		Logger:   m.log,
 	})
+	m.requireToJoin.Store(cfg.Links.RequireToJoin)
 	m.signal = signal.NewServer(signal.Config{
 		Rooms:      m.rooms,
 		NewMedia:   m.newMedia,
 		Dialer:     m.dial,
+		Admit:      m.admit,
 		ICEServers: func() []room.ICEServer { return iceServers(cfg.SFU.TURN, time.Now()) },
 		Logger:     m.log,
 	})
@@ -207,6 +212,7 @@ func (m *Main) listenWeb(verifier *sign.Verifier) (*web.Server, error) {
 		Verifier:       verifier,
 		Ready:          m.ready.reasons,
 		Metrics:        web.Metrics(m.counts),
+		Operators:      m.operators(),
 		Logger:         m.log,
 	}
 	for _, p := range c.TrustedProxies {

@@ -13,6 +13,7 @@ import (
 	"dialroom/sfu/fraud"
 	"dialroom/sfu/ledger"
 	"dialroom/sfu/room"
+	"dialroom/shared/number"
 	"dialroom/shared/sign"
 	"dialroom/shared/wire"
 )
@@ -189,6 +190,13 @@ func (s *Service) Counters(ctx context.Context) (Usage, error) {
 		}
 	}
 	return u, nil
+}
+
+// Canonical brings a number into its one spelling, as a dial would. Errors are
+// those of package number.
+func (s *Service) Canonical(raw string) (string, error) {
+	n, err := number.Parse(raw, s.policy.Load().HomeRegion)
+	return n.String(), err
 }
 
 // LinkBook knows what became of links; *ledger.Ledger does.
