@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,11 +23,14 @@ import (
 //     transaction simply works, or does not.
 //   - Somebody else has written to the file or replaced it: it is opened anew and
 //     checked before anything is read from it. Our connection would not notice.
+//   - It is no database any more: it is set aside with its write-ahead log, as
+//     NAME.damaged, and is gone.
 //   - The file is gone: an empty one would have forgotten what counts against the
 //     caps, so none is made for as long as this process lives. A good copy in its
 //     place is used; to begin with an empty ledger, the process is restarted.
 //
-// Calls that run are written again into a copy that does not have them.
+// A copy counts what it has. Calls that run are written into it where it does
+// not have them, and a log that belonged to another file is not applied to it.
 
 // tryAgain is how long a file that could not be trusted is left alone.
 const tryAgain = time.Second
@@ -99,6 +103,11 @@ func (t *tx) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
 func (l *Ledger) ready() error {
 	if l.file != nil && l.file.changed() {
 		l.log.Warn("the ledger was changed by somebody else, it is checked", "file", l.path)
+		if err := l.looksRight(); err != nil {
+			l.setAside()
+			l.cause, l.retry = err, l.now().Add(tryAgain)
+			return err
+		}
 		_ = l.shut()
 		l.retry = time.Time{}
 	}
@@ -147,6 +156,12 @@ func (l *Ledger) openFile() (_ *file, err error) {
 			return nil, err
 		}
 	}
+	if err := l.looksRight(); err != nil {
+		return nil, err
+	}
+	if err := l.dropForeignLog(); err != nil {
+		return nil, err
+	}
 	f := &file{path: l.path, mode: durable}
 	defer func() {
 		if err != nil {
@@ -181,7 +196,7 @@ func (l *Ledger) openFile() (_ *file, err error) {
 // shut closes the file.
 func (l *Ledger) shut() error {
 	f := l.file
-	l.file = nil
+	l.file, l.left = nil, f.seen
 	var err error
 	if reader := l.reader.Swap(nil); reader != nil {
 		err = reader.Close()
@@ -201,6 +216,54 @@ func (f *file) close() error {
 		errs = append(errs, f.db.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// magic is how every SQLite file begins (https://sqlite.org/fileformat.html §1.3).
+const magic = "SQLite format 3\x00"
+
+// looksRight reports what is no database at first sight. Closing the file, which
+// it opens, drops SQLite's locks on it: it must be on its way out, or not be open.
+func (l *Ledger) looksRight() error {
+	f, err := os.Open(l.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // somebody else's finding
+	} else if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, len(magic))
+	n, err := io.ReadFull(f, head)
+	if n == 0 && errors.Is(err, io.EOF) && !l.known {
+		return nil // SQLite's own way to begin
+	}
+	if string(head) != magic {
+		return errors.New("the file is not a database")
+	}
+	return nil
+}
+
+// setAside puts a file that is no database any more out of the way. SQLite would
+// write its log over it, or over what an operator puts in its place.
+func (l *Ledger) setAside() {
+	aside := l.path + ".damaged"
+	err := os.Rename(l.path, aside) // a file that has moved is not written to when it is closed
+	err = errors.Join(err, l.shut(), os.Rename(l.path+"-wal", aside+"-wal"))
+	_ = os.Remove(l.path + "-shm")
+	l.log.Error("a damaged ledger was set aside", "file", aside, "error", err)
+}
+
+// dropForeignLog puts the log aside that we left beside another file than this.
+func (l *Ledger) dropForeignLog() error {
+	file, err := os.Stat(l.path)
+	if err != nil || l.left[0] == nil || os.SameFile(file, l.left[0]) {
+		return nil
+	}
+	log, err := os.Stat(l.path + "-wal")
+	if err != nil || l.left[1] == nil || !os.SameFile(log, l.left[1]) {
+		return nil
+	}
+	_ = os.Remove(l.path + "-shm")
+	return os.Rename(l.path+"-wal", l.path+".replaced-wal")
 }
 
 // note remembers how we left the file.

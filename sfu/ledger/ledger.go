@@ -128,7 +128,8 @@ type Ledger struct {
 	file     *file // nil while the file cannot be trusted
 	cause    error // why
 	retry    time.Time
-	known    bool // the file was good once: it is not made anew
+	known    bool           // the file was good once: it is not made anew
+	left     [2]os.FileInfo // the file and its log when we last closed it
 	said     string
 	live     map[string]live // what this process reserved and did not settle
 	leftOver int
