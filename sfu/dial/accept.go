@@ -191,13 +191,19 @@ func (s *Service) show(c *call) (why wire.Ending) {
 
 // refuse records a refusal and returns it as an error.
 func (s *Service) refuse(ctx context.Context, o *order, reason string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
-	defer cancel()
 	s.log.Info("dial refused", "room", o.room, "number", number.Mask(o.canonical), "reason", reason, "asker", o.asker.Kind, "key", o.asker.Key, "link", o.asker.Link)
-	err := s.cfg.Ledger.Refused(ctx, ledger.Refusal{At: s.now(), Asker: o.asker, Room: o.room,
-		Number: o.canonical, Trunk: o.trunk, Reason: reason})
-	if err != nil {
-		s.log.Error("refusal not recorded", "room", o.room, "error", err)
+	r := ledger.Refusal{At: s.now(), Asker: o.asker, Room: o.room, Number: o.canonical, Trunk: o.trunk, Reason: reason}
+	record := func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
+		defer cancel()
+		if err := s.cfg.Ledger.Refused(ctx, r); err != nil {
+			s.log.Error("refusal not recorded", "room", o.room, "error", err)
+		}
+	}
+	if reason == string(wire.GuardUnavailable) {
+		s.spawn(record) // nobody waits for a ledger that may be the reason
+	} else {
+		record()
 	}
 	return &RefusedError{reason}
 }

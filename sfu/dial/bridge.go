@@ -59,11 +59,11 @@ func (s *Service) place(c *call, stale []string) {
 	c.mu.Lock()
 	c.phase, c.confirmed, c.media = placed, true, media
 	if c.carrier == "" {
-		c.tried(resp.Call.Trunk, 0, s.now())
+		c.tried(resp.Call.Trunk, wire.Dialing, 0, s.now())
 	}
 	why := c.hangup
-	if c.over && why == "" {
-		why = wire.BridgeLost // given up while the answer was under way
+	if c.over && why == "" && !c.gone {
+		why = wire.HangupRoom // given up while the answer was under way
 	}
 	close(c.ready)
 	c.mu.Unlock()

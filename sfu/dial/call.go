@@ -52,6 +52,7 @@ type call struct {
 
 	confirmed  bool      // the bridge is known to have it
 	missing    bool      // the last lease did not name it
+	gone       bool      // the bridge has said that it ended
 	grantedAt  time.Time // of a script's call
 	hangup     wire.Ending
 	hangupAt   time.Time
@@ -95,7 +96,7 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		return nil
 	}
 	c.seq, c.confirmed = ev.Seq, true
-	c.tried(ev.Trunk, ev.Code, s.now())
+	c.tried(ev.Trunk, ev.State, ev.Code, s.now())
 	unanswered := c.answered.IsZero()
 	var err error
 	switch ev.State {
@@ -107,6 +108,8 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		err = c.onEarly(ev)
 	case wire.Answered:
 		err = c.onAnswered(ev, s.now())
+	case wire.Ended:
+		c.gone = true
 	}
 	answered := c.answered
 	c.mu.Unlock()
@@ -125,23 +128,20 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 	return nil
 }
 
-// tried notes the trunk that carries the call now and the last SIP status that
-// it gave; a status that comes with a new trunk is that of the one before.
-func (c *call) tried(trunk string, code int, now time.Time) {
-	if trunk == "" {
-		return
-	}
+// tried notes the trunk that carries the call now and the last SIP status it
+// gave. With a new trunk that is dialled comes the status of the one before.
+func (c *call) tried(trunk string, state wire.State, code int, now time.Time) {
 	last := len(c.attempts) - 1
+	if trunk != "" && (last < 0 || c.attempts[last].Trunk != trunk) {
+		if state == wire.Dialing && last >= 0 && code != 0 {
+			c.attempts[last].Code, code = code, 0
+		}
+		c.carrier = trunk
+		c.attempts = append(c.attempts, ledger.Attempt{Trunk: trunk, At: now})
+		last++
+	}
 	if last >= 0 && code != 0 {
 		c.attempts[last].Code = code
-	}
-	if last >= 0 && c.attempts[last].Trunk == trunk {
-		return
-	}
-	c.carrier = trunk
-	c.attempts = append(c.attempts, ledger.Attempt{Trunk: trunk, At: now})
-	if last < 0 {
-		c.attempts[0].Code = code
 	}
 }
 

@@ -85,6 +85,7 @@ func TestWhatIsRefusedIsNeverSent(t *testing.T) {
 				if h.bridge.postCount() != 0 || len(h.ledger.reserved) != 0 || len(ann.states(got.ID)) != 0 || h.Active() != 0 {
 					t.Errorf("%d POSTs, %d reservations, told %q, %d active", h.bridge.postCount(), len(h.ledger.reserved), ann.states(got.ID), h.Active())
 				}
+				synctest.Wait() // the refusal may be written in passing
 				if !h.ledger.broken && (len(h.ledger.refusals) != 1 || h.ledger.refusals[0].Reason != string(c.want)) {
 					t.Errorf("recorded %+v", h.ledger.refusals)
 				}

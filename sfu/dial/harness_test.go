@@ -301,6 +301,8 @@ type fakeLedger struct {
 	broken   bool
 	counters ledger.Counters // what is counted so far
 	used     bool            // links have no use left
+	revoked  bool            // links are taken back
+	hang     chan struct{}   // a refusal is written when it is closed; nil: at once
 	reserved []ledger.Reservation
 	terms    []ledger.Terms
 	answered []string
@@ -321,6 +323,9 @@ func (l *fakeLedger) Reserve(_ context.Context, r ledger.Reservation, _ ledger.S
 	}
 	if r.Link != nil && l.used {
 		return ledger.ErrLinkUsed
+	}
+	if r.Link != nil && l.revoked {
+		return ledger.ErrLinkRevoked
 	}
 	l.terms = append(l.terms, terms)
 	l.reserved = append(l.reserved, r)
@@ -355,6 +360,9 @@ func (l *fakeLedger) Settle(_ context.Context, id string, r ledger.Record) error
 }
 
 func (l *fakeLedger) Refused(_ context.Context, r ledger.Refusal) error {
+	if l.hang != nil {
+		<-l.hang
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken {
