@@ -33,7 +33,7 @@ func hurts() []hurt {
 			limitFileSize(w, 1) // whatever the files of the ledger have, they cannot grow
 		}, func(w *world) { limitFileSize(w, unix.RLIM_INFINITY) }, "the ledger cannot be used"},
 		{"somebody holds a lock on it", func(w *world) {
-			db, err := sql.Open("sqlite", w.ledgerPath())
+			db, err := sql.Open("sqlite", "file:"+w.ledgerPath()+"?_pragma=busy_timeout(20000)")
 			if err == nil {
 				w.Cleanup(func() { _ = db.Close() })
 				if locker, err = db.Conn(context.Background()); err == nil {
@@ -76,7 +76,7 @@ func limitFileSize(w *world, most uint64) {
 // backup makes a good copy of the ledger, as an operator would.
 func (w *world) backup() {
 	w.Helper()
-	db, err := sql.Open("sqlite", w.ledgerPath())
+	db, err := sql.Open("sqlite", "file:"+w.ledgerPath()+"?_pragma=busy_timeout(20000)")
 	if err == nil {
 		_, err = db.Exec(`VACUUM INTO ?`, w.ledgerPath()+".backup")
 		_ = db.Close()

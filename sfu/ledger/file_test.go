@@ -292,6 +292,9 @@ func TestAFullDiskIsAnErrorUntilThereIsRoom(t *testing.T) {
 	if !strings.Contains(w.said.String(), "full") {
 		t.Errorf("the log says %s", w.said)
 	}
+	if err := w.Writable(t.Context()); err == nil { // a page or two would do for a check of less
+		t.Error("it counts as writable")
+	}
 	limit("1000000")
 	w.must("c_3")
 	if got := w.calls(); got != "c_1 , c_3 " {

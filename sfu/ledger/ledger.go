@@ -135,6 +135,7 @@ type Ledger struct {
 	leftOver int
 	closed   bool
 
+	failed atomic.Bool            // the last reservation could not be written
 	reader atomic.Pointer[sql.DB] // for queries; nil while the file cannot be trusted
 
 	mu   sync.Mutex // guards late
@@ -204,12 +205,21 @@ func (l *Ledger) Refused(ctx context.Context, r Refusal) error {
 	})
 }
 
-// Writable tells whether a reservation could be written now, by writing to the same disk.
+// ballast is more than a reservation writes: it touches a dozen pages of 4 KiB.
+const ballast = 64 << 10
+
+// Writable tells whether a reservation could be written now, by writing to the
+// same disk: next to nothing, but as much as a reservation needs where the last
+// one failed, for the last bytes of a disk may do for the one and not the other.
 func (l *Ledger) Writable(ctx context.Context) error {
+	size := 0
+	if l.failed.Load() {
+		size = ballast
+	}
 	return l.write(ctx, "checking", durable, func(ctx context.Context, tx *tx) error {
-		_, err := tx.exec(ctx, `UPDATE probe SET checks = checks + 1`)
+		_, err := tx.exec(ctx, `UPDATE probe SET checks = checks + 1, ballast = zeroblob(?)`, size)
 		return err
-	})
+	}, func() { l.failed.Store(false) })
 }
 
 // Close waits for the write under way, writes what is late and closes the file.

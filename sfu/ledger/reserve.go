@@ -39,6 +39,7 @@ type Counters struct {
 // placed.
 func (l *Ledger) Reserve(ctx context.Context, r Reservation, since Since, judge func(Counters) (Terms, error)) error {
 	var terms Terms
+	var judged bool
 	err := l.write(ctx, "reserving", durable, func(ctx context.Context, tx *tx) error {
 		c, err := tx.count(ctx, r, since)
 		if err != nil {
@@ -47,6 +48,7 @@ func (l *Ledger) Reserve(ctx context.Context, r Reservation, since Since, judge 
 		if terms, err = judge(c); err != nil {
 			return refused{err}
 		}
+		judged = true
 		if r.Link != nil {
 			if err := tx.takeUse(ctx, *r.Link, r.At); err != nil {
 				return err
@@ -54,7 +56,15 @@ func (l *Ledger) Reserve(ctx context.Context, r Reservation, since Since, judge 
 		}
 		return tx.insert(ctx, r, terms)
 	}, func() { l.live[r.ID] = live{r, terms} })
+	if judged {
+		l.failed.Store(err != nil && !isRefusal(err))
+	}
 	return err
+}
+
+// isRefusal reports whether an error says nothing about the file.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrLinkUsed) || errors.Is(err, ErrLinkRevoked)
 }
 
 // Count returns the counters that Reserve would judge by, and writes nothing.
