@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -242,36 +243,37 @@ func TestSIGHUPChangesWhatMayBeDialled(t *testing.T) {
 }
 
 func TestRulesThatCannotBeReadAtAReloadCloseTheGuard(t *testing.T) {
-	good := func(s *site) string { return settings(t.TempDir(), s.bridge.URL, `"+49"`) }
-	for name, broken := range map[string]func(s *site) string{
-		"a list that is none":        func(s *site) string { return strings.Replace(good(s), `["+49"]`, "everything", 1) },
-		"a file that is not YAML":    func(s *site) string { return "fraud: [" },
-		"an empty file":              func(s *site) string { return "" },
-		"prices that are not there":  func(s *site) string { return good(s) + "  rates_file: /no/such/prices.csv\n" },
-		"a cap of nothing":           func(s *site) string { return good(s) + "  per_day: {total: 0}\n" },
-		"two rules and a stray word": func(s *site) string { return "speed: 3\n" + good(s) + "  block: [nowhere]\n" },
+	s := newSite(t)
+	v := s.visitor("sales")
+	good := settings(t.TempDir(), s.bridge.URL, `"+49"`)
+	reload := func(text string) {
+		if err := os.WriteFile(s.path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Reload()
+	}
+	for i, c := range []struct{ name, broken string }{
+		{"a list that is none", strings.Replace(good, `["+49"]`, "everything", 1)},
+		{"a file that is not YAML", "fraud: ["},
+		{"an empty file", ""},
+		{"prices that are not there", good + "  rates_file: /no/such/prices.csv\n"},
+		{"a cap of nothing", good + "  per_day: {total: 0}\n"},
+		{"a rule and a stray word", "speed: 3\n" + good + "  block: [nowhere]\n"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSite(t)
-			v := s.visitor("sales")
-			reload := func(text string) {
-				if err := os.WriteFile(s.path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				s.Reload()
-			}
+		t.Run(c.name, func(t *testing.T) {
+			number := fmt.Sprint("+493012345", i)
 			dial := func() message {
-				v.send(map[string]any{"type": "dial", "number": "+4930123456", "again": true})
+				v.send(map[string]any{"type": "dial", "number": number})
 				return v.await("a verdict", func(m message) bool { return m.Type == "call" && (m.State == "refused" || m.State == "dialing") })
 			}
-			reload(broken(s))
+			reload(c.broken)
 			if m := dial(); m.Reason != "guard-unavailable" {
 				t.Errorf("dialled with %+v", m)
 			}
 			if code, body := s.get("/readyz"); code != 503 || body != "the rules about what may be dialled cannot be read\n" {
 				t.Errorf("readiness: %d %q", code, body)
 			}
-			reload(good(s))
+			reload(good + "  per_minute: {ip: off}\n  concurrent: {ip: off}\n  per_day: {room: off}\n")
 			if m := dial(); m.State != "dialing" {
 				t.Errorf("with good rules again: %+v", m)
 			}
