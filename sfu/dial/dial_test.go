@@ -107,6 +107,7 @@ func TestAFailedReservationMayBeTriedAgain(t *testing.T) {
 		if c := h.dial(ann, phoneNumber); c.Reason != string(wire.GuardUnavailable) {
 			t.Fatalf("got %+v", c)
 		}
+		synctest.Wait() // the refusal is written in passing
 		h.ledger.broken = false
 		if c := h.dial(ann, phoneNumber); c.State != wire.Dialing {
 			t.Errorf("got %+v", c)
