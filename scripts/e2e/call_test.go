@@ -43,7 +43,7 @@ func wantFollowed(t *testing.T, who string, played, heard []int16) {
 	if math.Abs(f.Level) > 1 {
 		t.Errorf("%s: level %+.2f dB, want within 1 dB", who, f.Level)
 	}
-	if f.Pieces < 10 || f.Found*4 < f.Pieces*3 {
+	if f.Pieces < 10 || f.Found*2 < f.Pieces {
 		t.Errorf("%s: only %d of %d pieces are what was said", who, f.Found, f.Pieces)
 	}
 }
