@@ -334,6 +334,7 @@ type received struct {
 	Concealed   float64 `json:"concealed"`
 	Energy      float64 `json:"energy"`
 	Seconds     float64 `json:"seconds"`
+	Frames      int     `json:"frames"`
 }
 
 // stats asks the page what it receives of a kind.
