@@ -68,8 +68,9 @@ func wantToHear(t *testing.T, who string, pcm []int16, all []signature, present 
 
 // last returns the last d of what a call has heard.
 func last(c *ua.Call, d time.Duration) []int16 {
-	pcm := c.Heard().PCM()
-	return pcm[max(0, len(pcm)-int(d.Seconds()*audio.Rate)):]
+	rec := c.Heard()
+	rec.Packets = rec.Packets[max(0, len(rec.Packets)-int(d/(20*time.Millisecond))):]
+	return rec.PCM()
 }
 
 func others(all []signature, me string) map[string]bool {

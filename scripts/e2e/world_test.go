@@ -142,7 +142,7 @@ func eventually(t *testing.T, d time.Duration, what string, ask func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(d)
 	defer deadline.Stop()
-	again := time.NewTicker(20 * time.Millisecond)
+	again := time.NewTicker(40 * time.Millisecond)
 	defer again.Stop()
 	for !ask() {
 		select {

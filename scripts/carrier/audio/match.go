@@ -69,55 +69,76 @@ func Compare(played, recording []int16, loop bool) (Match, error) {
 // Followed is how a recording that a jitter buffer has stretched and squeezed
 // compares with what was played: piece by piece, each found for itself.
 type Followed struct {
-	Pieces int     // quarters of a second in which there was something to hear
+	Pieces int     // quarters of a second in which something is heard
 	Found  int     // those of them that are what was played thereabouts
 	Level  float64 // of the pieces found against what was played, dB
 }
 
 const (
 	piece  = Rate / 4
-	stray  = Rate / 5 // how far stretching moves things, and is looked for
-	likely = 0.8      // correlation of a piece that is what was played: a splice inside it costs some
+	stray  = 3 * Rate / 4 // how far time may have moved since the last piece
+	likely = 0.8          // correlation of a piece that is what was played: a splice inside it costs some
+	thin   = 4            // the search is done at a quarter of the rate, then to the sample
 )
 
 // Follow compares a recording with what was played, as Compare does, but lets
 // time flow unevenly.
 func Follow(played, recording []int16, loop bool) (Followed, error) {
-	coarse, top := rough(played, recording, loop)
+	lag, top := rough(played, recording, loop)
 	if top <= 0 {
 		return Followed{}, ErrNoMatch
 	}
 	var f Followed
 	var got, want float64
-	ref := newReader(played, loop)
+	ref, slow := newReader(played, loop), newReader(thinned(played), loop)
 	for at := 0; at+piece <= len(recording); at += piece {
-		expected := ref.at(coarse+at, piece)
-		if expected == nil || Level(expected) < voicedLevel {
+		heard := recording[at : at+piece]
+		if Level(heard) < voicedLevel {
 			continue
 		}
 		f.Pieces++
-		heard := recording[at : at+piece]
-		var best []int16
-		like := likely
-		for d := -stray; d <= stray; d++ {
-			if there := ref.at(coarse+at+d, piece); there != nil {
-				if c := correlation(there, heard); c > like {
-					best, like = there, c
-				}
-			}
-		}
-		if best == nil {
+		near := slow.nearest((lag+at)/thin, thinned(heard), stray/thin) * thin
+		found := ref.nearest(near, heard, 2*thin)
+		there := ref.at(found, piece)
+		if there == nil || correlation(there, heard) < likely {
 			continue
 		}
+		lag = found - at
 		f.Found++
 		got += energy(heard)
-		want += energy(best)
+		want += energy(there)
 	}
 	if f.Found == 0 {
 		return f, ErrNoMatch
 	}
 	f.Level = 10 * math.Log10(got/want)
 	return f, nil
+}
+
+// thinned is pcm at a quarter of its rate; what is above is averaged away, roughly.
+func thinned(pcm []int16) []int16 {
+	out := make([]int16, len(pcm)/thin)
+	for i := range out {
+		sum := 0
+		for _, v := range pcm[i*thin : (i+1)*thin] {
+			sum += int(v)
+		}
+		out[i] = int16(sum / thin)
+	}
+	return out
+}
+
+// nearest returns where within reach of i frame is most likely.
+func (r reader) nearest(i int, frame []int16, reach int) int {
+	best, top := i, math.Inf(-1)
+	for d := -reach; d <= reach; d++ {
+		if there := r.at(i+d, len(frame)); there != nil {
+			if c := correlation(there, frame); c > top {
+				best, top = i+d, c
+			}
+		}
+	}
+	return best
 }
 
 func energy(pcm []int16) (sum float64) {
