@@ -156,7 +156,7 @@ func TestBaresipAndTheBrowserHearEachOther(t *testing.T) {
 		c.Bridge.SIP.UDP, c.Bridge.SIP.TCP = "0.0.0.0:"+port, ""
 		c.Trunks[0].Host = phone.address
 	}})
-	p := newBrowser(w, nil).open(link(t, "dial=610"))
+	p := newBrowser(w, nil).openTapped(link(t, "dial=610"))
 	first := true
 	atLeastOnce(t, func() []string {
 		if !first {
@@ -165,8 +165,18 @@ func TestBaresipAndTheBrowserHearEachOther(t *testing.T) {
 		}
 		p.awaitState("answered")
 		if first {
-			p.listen("phone", 1)
-			wantFollowed(t, "the page", speech.Greeting(), p.heard("phone0", 9*time.Second))
+			eventually(t, patience, "the page has received ten seconds of sound", func() bool {
+				s := p.stats("phone")
+				return len(s) == 1 && s[0].Packets > 500
+			})
+			// Its A-law differs from ours in the last bit, so what is heard is compared, not bytes.
+			var pcm []int16
+			for _, f := range p.frames("in", "PCMA") {
+				pcm = audio.PCMA.Decode(pcm, f.Data)
+			}
+			for _, problem := range unlike(t, "the page", speech.Greeting(), pcm) {
+				t.Error(problem)
+			}
 			if s := p.stats("phone"); len(s) != 1 || s[0].Lost != 0 {
 				t.Errorf("the page receives %+v", s)
 			}
@@ -181,6 +191,6 @@ func TestBaresipAndTheBrowserHearEachOther(t *testing.T) {
 		for len(heard) >= audio.Frame && audio.Level(heard[:audio.Frame]) < -50 {
 			heard = heard[audio.Frame:]
 		}
-		return unlike(t, "baresip", speech.Greeting(), heard)
+		return unlike(t, "baresip", speech.Greeting(), heard[min(len(heard), warmUp*audio.Frame):])
 	})
 }

@@ -90,6 +90,7 @@ func Follow(played, recording []int16, loop bool) (Followed, error) {
 	}
 	var f Followed
 	var got, want float64
+	missed := 0
 	ref, slow := newReader(played, loop), newReader(thinned(played), loop)
 	for at := 0; at+piece <= len(recording); at += piece {
 		heard := recording[at : at+piece]
@@ -97,13 +98,18 @@ func Follow(played, recording []int16, loop bool) (Followed, error) {
 			continue
 		}
 		f.Pieces++
-		near := slow.nearest((lag+at)/thin, thinned(heard), stray/thin) * thin
+		reach := stray
+		if missed > 1 {
+			reach = 4 * stray // lost: something larger was left out
+		}
+		near := slow.nearest((lag+at)/thin, thinned(heard), reach/thin) * thin
 		found := ref.nearest(near, heard, 2*thin)
 		there := ref.at(found, piece)
 		if there == nil || correlation(there, heard) < likely {
+			missed++
 			continue
 		}
-		lag = found - at
+		lag, missed = found-at, 0
 		f.Found++
 		got += energy(heard)
 		want += energy(there)
