@@ -205,7 +205,7 @@ func (l *Leg) tick(at int64) pace {
 	case silence:
 		l.sendSilence(at)
 	case relay:
-		if !l.filling && at-l.out.due < behind {
+		if !l.filling && at-l.out.due < stalled {
 			return coarse
 		}
 		if l.relieved && at-l.out.due < frameTime-evenness {

@@ -14,6 +14,14 @@ const (
 	// send: more than a frame, which is what a switch between ticks and packets can cost.
 	behind     = 2 * frameTime
 	sampleTime = frameTime / mix.FrameSamples
+	// stalled is how long a relayed voice may be silent before silence is sent in
+	// its place. Every phone bridges that much itself, and a wireless network holds
+	// packets back for longer than a few frames, only to bring all of them at once.
+	stalled = 250 * int64(time.Millisecond)
+	// lateFor is how long, from the first on, packets are dropped that come after
+	// silence was sent for their time: what was held back comes in one burst. A
+	// source that is late for longer has not gone on counting while it paused.
+	lateFor = 200 * int64(time.Millisecond)
 	// maxAhead is how far a voice that leaves the mix may put the stream ahead of
 	// the clock: as much as the phone would then hear later.
 	maxAhead = 2 * frameTime
@@ -50,6 +58,7 @@ type stream struct {
 	since    int // sequence numbers since the source began; smaller than a wrap
 	seqOff   uint16
 	tsOff    uint32
+	lateAt   int64 // when the first packet came for whose time silence was sent; 0: none
 }
 
 // early reports whether what was sent lasts so long that the next tick is soon enough.
@@ -108,6 +117,8 @@ func (s *stream) carry(p *room.Packet) (seq uint16, ts uint32, marker, ok bool) 
 	switch {
 	case !s.carrying && s.known && !p.Restart && d <= 0 && -d <= s.since:
 		return 0, 0, false, false // a straggler from before the pause
+	case !s.carrying && s.known && !p.Restart && s.late(p):
+		return 0, 0, false, false // sending it now would delay all that follows
 	case !s.carrying || p.Restart || d > maxSeqStep || d < -maxSeqStep:
 		s.splice(p)
 	case d == 0 || -d > s.since:
@@ -135,6 +146,17 @@ func (s *stream) carry(p *room.Packet) (seq uint16, ts uint32, marker, ok bool) 
 	return seq, ts, marker, true
 }
 
+// late reports whether p belongs to a time for which silence was sent, and is to be dropped.
+func (s *stream) late(p *room.Packet) bool {
+	if int32(p.Timestamp+s.tsOff-s.ts) >= 0 {
+		return false
+	}
+	if s.lateAt == 0 {
+		s.lateAt = p.At
+	}
+	return p.At-s.lateAt < lateFor
+}
+
 // splice continues the stream with p, which does not follow what was carried before.
 func (s *stream) splice(p *room.Packet) {
 	passed := max(0, p.At-s.due) / sampleTime
@@ -147,7 +169,7 @@ func (s *stream) splice(p *room.Packet) {
 		s.tsOff = s.ts + uint32(passed) - p.Timestamp
 	}
 	s.seqOff = s.seq - p.Seq
-	s.since, s.carrying, s.known, s.mark = 0, true, true, true
+	s.since, s.carrying, s.known, s.mark, s.lateAt = 0, true, true, true, 0
 }
 
 // leave ends the carrying of a source; the next one is another.
