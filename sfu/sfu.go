@@ -53,7 +53,6 @@ type Main struct {
 	dial     *dial.Service
 	signal   *signal.Server
 	web      *web.Server
-	traffic  *traffic
 	ready    *readiness
 	draining atomic.Bool
 	noRules  atomic.Bool // the last reload could not read the rules
@@ -98,7 +97,6 @@ func (m *Main) Run() (err error) {
 		return fmt.Errorf("sfu.media: %w", err)
 	}
 	m.closer(m.media.Close)
-	m.traffic = &traffic{}
 
 	legListen, err := netip.ParseAddrPort(cfg.SFU.LegListen)
 	if err != nil {
@@ -127,7 +125,7 @@ func (m *Main) Run() (err error) {
 
 	m.rooms = room.New(room.Config{
 		Grace:         cfg.SFU.EmptyRoomGrace,
-		NewConference: func() room.Conference { return conference{m.hub.NewConference()} },
+		NewConference: func() room.Conference { return m.hub.NewConference() },
 		// Rooms end only after Run, when dial is there.
 		OnCallOrphaned: func(call string, why wire.Ending) { m.dial.Orphaned(call, why) },
 		Logger:         m.log,
@@ -135,7 +133,7 @@ func (m *Main) Run() (err error) {
 	m.closer(func() error { m.rooms.Close(); return nil })
 	m.dial = dial.New(dial.Config{
 		Rooms:    m.rooms,
-		NewLeg:   func(call string) dial.Leg { return m.traffic.leg(m.hub.NewLeg(call)) },
+		NewLeg:   func(call string) dial.Leg { return m.hub.NewLeg(call) },
 		Ledger:   m.ledger,
 		Bridge:   m.bridge,
 		Links:    links.NewSigner(cfg.Links.Secret),
@@ -195,9 +193,9 @@ func listenMedia(c config.Media, poller *udp.Poller, log *slog.Logger) (*peer.Tr
 func (m *Main) newMedia(participant string, onState func(peer.State)) (signal.Media, error) {
 	p, err := m.media.NewPeer(participant, onState)
 	if err != nil {
-		return nil, err
+		return nil, err // not p: a nil *Peer would be a Media
 	}
-	return m.traffic.browser(p), nil
+	return p, nil
 }
 
 func (m *Main) listenWeb(verifier *sign.Verifier) (*web.Server, error) {

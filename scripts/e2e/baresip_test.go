@@ -99,6 +99,17 @@ func (b *baresip) heard(t *testing.T) []int16 {
 	return w.Samples
 }
 
+// forget throws away what it has written down.
+func (b *baresip) forget(t *testing.T) {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(b.dir, "dump-*.wav"))
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // hostIP is an address of this machine that is not loopback: baresip uses no other.
 func hostIP(t *testing.T) string {
 	t.Helper()
@@ -145,27 +156,41 @@ func TestBaresipAndTheBrowserHearEachOther(t *testing.T) {
 		c.Bridge.SIP.UDP, c.Bridge.SIP.TCP = "0.0.0.0:"+port, ""
 		c.Trunks[0].Host = phone.address
 	}})
-	p := newBrowser(w, nil).open(link(t, "dial=610"))
-	p.awaitState("answered")
-	p.listen("phone", 1)
-	browser := p.heard("phone0", 9*time.Second)
-	p.press("Hang up")
-	p.awaitState("ended")
-	phone.process.Stop()
-
-	m, err := audio.Compare(speech.Greeting(), browser, true)
-	if err != nil {
-		t.Fatalf("the browser does not hear baresip: %v (level %.1f dB)", err, audio.Level(browser))
-	}
-	if m.Level < -1 || m.Level > 1 {
-		t.Errorf("the browser hears baresip at %+.2f dB", m.Level)
-	}
-	heard := phone.heard(t)
-	for len(heard) >= audio.Frame && audio.Level(heard[:audio.Frame]) < -50 {
-		heard = heard[audio.Frame:]
-	}
-	wantSpeech(t, "baresip", speech.Greeting(), heard)
-	if s := p.stats("phone"); len(s) > 0 && s[0].Lost != 0 {
-		t.Errorf("the browser lost %d packets", s[0].Lost)
-	}
+	p := newBrowser(w, nil).openTapped(link(t, "dial=610"))
+	first := true
+	atLeastOnce(t, func() []string {
+		if !first {
+			phone.forget(t)
+			p.press("Call again")
+		}
+		p.awaitState("answered")
+		if first {
+			eventually(t, patience, "the page has received ten seconds of sound", func() bool {
+				s := p.stats("phone")
+				return len(s) == 1 && s[0].Packets > 500
+			})
+			// Its A-law differs from ours in the last bit, so what is heard is compared, not bytes.
+			var pcm []int16
+			for _, f := range p.frames("in", "PCMA") {
+				pcm = audio.PCMA.Decode(pcm, f.Data)
+			}
+			for _, problem := range unlike(t, "the page", speech.Greeting(), pcm) {
+				t.Error(problem)
+			}
+			if s := p.stats("phone"); len(s) != 1 || s[0].Lost != 0 {
+				t.Errorf("the page receives %+v", s)
+			}
+			first = false
+		}
+		eventually(t, patience, "baresip has written down ten seconds", func() bool {
+			return len(phone.heard(t)) > 10*audio.Rate
+		})
+		p.press("Hang up")
+		p.awaitState("ended")
+		heard := phone.heard(t)
+		for len(heard) >= audio.Frame && audio.Level(heard[:audio.Frame]) < -50 {
+			heard = heard[audio.Frame:]
+		}
+		return unlike(t, "baresip", speech.Greeting(), heard[min(len(heard), warmUp*audio.Frame):])
+	})
 }

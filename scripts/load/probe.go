@@ -10,34 +10,56 @@ import (
 )
 
 // A probe is a frame of telephone sound that says when it was sent and which
-// one it is. It survives everything that leaves payloads alone.
+// one it is. It survives everything that leaves payloads alone, and is quiet
+// enough to be silence to a mixer: every byte is one of the sixteen softest
+// codes of A-law and carries four bits.
 //
-//	0  4 bytes "dlr:"
-//	4  8 bytes time since the program started, nanoseconds
-//	12 4 bytes number of the frame in its stream
-//	16 144 bytes of quiet sound
-const probeMark = "dlr:"
+//	0  4 bits each of "dlr:"
+//	8  time since the program started, nanoseconds, 64 bits
+//	24 number of the frame in its stream, 32 bits
+//	32 softly nothing
+const (
+	probeMark = "dlr:"
+	softest   = 0xd5 // A-law for the smallest positive sample; the low four bits count up from it
+	probeSize = 2 * (len(probeMark) + 8 + 4)
+)
 
 // putProbe writes a probe into a frame.
 func putProbe(frame *[audio.Frame]byte, at time.Duration, number uint32) {
-	copy(frame[:], probeMark)
-	binary.BigEndian.PutUint64(frame[4:], uint64(at))
-	binary.BigEndian.PutUint32(frame[12:], number)
-	for i := 16; i < len(frame); i++ {
-		frame[i] = 0xd5 ^ byte(i&3)
+	var raw [probeSize / 2]byte
+	copy(raw[:], probeMark)
+	binary.BigEndian.PutUint64(raw[4:], uint64(at))
+	binary.BigEndian.PutUint32(raw[12:], number)
+	for i, b := range raw {
+		frame[2*i], frame[2*i+1] = softest^b>>4, softest^b&0x0f
+	}
+	for i := probeSize; i < len(frame); i++ {
+		frame[i] = softest
 	}
 }
 
 func readProbe(payload []byte) (at time.Duration, number uint32, ok bool) {
-	if len(payload) != audio.Frame || string(payload[:4]) != probeMark {
+	if len(payload) != audio.Frame {
 		return 0, 0, false
 	}
-	return time.Duration(binary.BigEndian.Uint64(payload[4:])), binary.BigEndian.Uint32(payload[12:]), true
+	var raw [probeSize / 2]byte
+	for i := range raw {
+		high, low := payload[2*i]^softest, payload[2*i+1]^softest
+		if high > 0x0f || low > 0x0f {
+			return 0, 0, false
+		}
+		raw[i] = high<<4 | low
+	}
+	if string(raw[:4]) != probeMark {
+		return 0, 0, false
+	}
+	return time.Duration(binary.BigEndian.Uint64(raw[4:])), binary.BigEndian.Uint32(raw[12:]), true
 }
 
 // flow counts one direction of all calls: probes and what became of them.
 type flow struct {
 	mu       sync.Mutex
+	streams  map[stream]*follower
 	on       bool // only what happens while measuring counts
 	delays   []time.Duration
 	received uint64
@@ -49,6 +71,12 @@ type flow struct {
 type follower struct {
 	known bool
 	last  uint32
+}
+
+// stream names a stream of a flow: who hears it, and its SSRC.
+type stream struct {
+	listener any
+	ssrc     uint32
 }
 
 func (f *flow) start() {
@@ -64,13 +92,21 @@ func (f *flow) stop() {
 }
 
 // add takes a payload that arrived at now.
-func (f *flow) add(s *follower, payload []byte, now time.Duration) {
+func (f *flow) add(from stream, payload []byte, now time.Duration) {
 	at, number, ok := readProbe(payload)
 	if !ok {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	s := f.streams[from]
+	if s == nil {
+		if f.streams == nil {
+			f.streams = map[stream]*follower{}
+		}
+		s = &follower{}
+		f.streams[from] = s
+	}
 	step := int32(number - s.last)
 	known := s.known
 	if !known || step > 0 {

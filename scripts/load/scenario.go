@@ -43,6 +43,7 @@ type result struct {
 	BridgeMemory      int64         `json:"bridge_rss_bytes"`
 	EmptyMemory       int64         `json:"sfu_rss_empty_bytes"` // before anybody came
 	JoinCPU           time.Duration `json:"join_cpu_ns"`         // of the sfu, per browser
+	JoinUpkeep        time.Duration `json:"join_upkeep_ns"`      // of it, for those who were there already; without phones only
 	Joins             summary       `json:"join"`                // click to media
 	Clicks            summary       `json:"click_to_invite"`
 	ToPhone           summary       `json:"to_phone"`
@@ -96,12 +97,11 @@ func (r *run) phone(number string) ua.Script {
 		_, _ = fmt.Sscanf(number, "%d", &room)
 		room = (room - 1000) / max(1, r.shape.Phones)
 		codec, _ := c.Media().Codec()
-		var heard follower
 		var begin onset
 		c.Media().OnRTP(func(p ua.Packet) {
 			now := p.At.Sub(r.epoch)
 			if !r.shape.mixes() {
-				r.toPhone.add(&heard, p.Payload, now)
+				r.toPhone.add(stream{c, p.SSRC}, p.Payload, now)
 			} else if at, ok := begin.find(codec, p.Payload, now); ok && room < len(r.bursts) {
 				if d, ok := r.bursts[room].since(at); ok && d < burstEvery/2 {
 					r.toPhone.delay(d)
@@ -129,12 +129,14 @@ const burstEvery = 2 * time.Second
 
 // join adds one browser to a room and lets it send.
 func (r *run) join(ctx context.Context, room, place int) error {
-	var heard follower
 	start := time.Now()
+	listener := new(byte) // a name for this browser, before it has one
 	b, err := r.network.Join(ctx, browser.Options{
 		URL: r.stack.URL, Room: fmt.Sprintf("load-%d", room), Name: fmt.Sprintf("Browser %d", place),
 		Slots: browser.Slots{Voice: 4, Phone: 2},
-		OnRTP: func(_ string, p *rtp.Packet, at time.Time) { r.toBrowser.add(&heard, p.Payload, at.Sub(r.epoch)) },
+		OnRTP: func(_ string, p *rtp.Packet, at time.Time) {
+			r.toBrowser.add(stream{listener, p.SSRC}, p.Payload, at.Sub(r.epoch))
+		},
 	})
 	if err != nil {
 		return err
@@ -286,7 +288,9 @@ func (r *run) measure(ctx context.Context) (result, error) {
 		return res, err
 	}
 	res.EmptyMemory = empty.rss
+	began := time.Now()
 	r.fill(ctx)
+	filling := time.Since(began)
 	joined, err := measure(pids[0])
 	if err != nil {
 		return res, err
@@ -315,6 +319,10 @@ func (r *run) measure(ctx context.Context) (result, error) {
 	res.Window = time.Since(start)
 	res.PacketsPerSecond = float64(r.sent.Load()-sent) / res.Window.Seconds()
 	res.SFU, res.Bridge = after[0].cpu-before[0].cpu, after[1].cpu-before[1].cpu
+	if r.shape.calls() == 0 {
+		// While the room fills, half of all browsers are there on average.
+		res.JoinUpkeep = time.Duration(res.SFU.Seconds() / res.Window.Seconds() * float64(filling) / 2 / float64(max(1, r.shape.browsers())))
+	}
 	res.SFUMemory, res.BridgeMemory = after[0].rss, after[1].rss
 	res.ToPhone, res.ToBrowser = r.toPhone.summary(), r.toBrowser.summary()
 	res.LostToPhone, res.RepeatedToPhone = r.toPhone.lost, r.toPhone.repeated

@@ -33,12 +33,12 @@ func (g *meeting) run(d time.Duration, each func(now int64)) {
 	}
 }
 
-// correlation returns the largest normalised correlation of x and y over delays up to a second.
+// correlation returns the largest normalised correlation of x and y over delays up to a quarter of a second.
 func correlation(x, y []int16) (best float64) {
-	n := min(len(x), len(y)) - Rate
-	for delay := 0; delay < Rate; delay += 4 {
+	n := min(len(x), len(y)) - Rate/4
+	for delay := 0; delay < Rate/4; delay += 4 {
 		var xy, xx, yy float64
-		for i := 0; i < n; i++ {
+		for i := 0; i < n; i += 3 {
 			a, b := float64(x[i]), float64(y[i+delay])
 			xy, xx, yy = xy+a*b, xx+a*a, yy+b*b
 		}

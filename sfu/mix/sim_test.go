@@ -88,6 +88,7 @@ type sender struct {
 	seq     uint16
 	ts      uint32
 	waiting []Packet
+	coded   []byte
 	made    int
 	arrival map[uint32]int64 // by timestamp of the packet
 }
@@ -111,11 +112,11 @@ func (s *sender) until(now int64) []Packet {
 		if s.late != nil {
 			p.At += int64(s.late(i))
 		}
-		pcm := make([]int16, s.ptime)
-		for k := range pcm {
-			pcm[k] = s.signal[(i*s.ptime+k)%len(s.signal)]
+		if s.coded == nil { // with as much of its beginning appended as a packet can need
+			s.coded = s.codec.Encode(nil, append(s.signal[:len(s.signal):len(s.signal)], s.signal[:s.ptime]...))
 		}
-		p.Payload = s.codec.Encode(nil, pcm)
+		at := i * s.ptime % len(s.signal)
+		p.Payload = s.coded[at : at+s.ptime]
 		s.waiting = append(s.waiting, p)
 		if s.arrival != nil {
 			s.arrival[p.Timestamp] = p.At

@@ -58,7 +58,6 @@ type nackList struct {
 	started bool
 	newest  uint16
 	list    []missing
-	askedAt int64
 	lost    bool // too much is missing: a key frame is needed
 }
 

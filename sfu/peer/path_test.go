@@ -146,7 +146,8 @@ func TestForwardingAPacketAllocatesNothing(t *testing.T) {
 			before := track.Packets()
 			if n := testing.AllocsPerRun(1000, func() {
 				a.peer.onPacket(a.packet(t, 1234), path{addr: tr.UDPAddr()})
-			}); n != 0 {
+			}); n != 0 && !(raceDetector && profile == srtp.ProtectionProfileAes128CmHmacSha1_80) {
+				// The library's AES-CM has its buffers in a sync.Pool, which the race detector empties at random.
 				t.Errorf("%v allocations per packet", n)
 			}
 			if got := track.Packets() - before; got != 1001 {

@@ -1,7 +1,9 @@
 package peer
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -294,4 +296,29 @@ func (p *Peer) Stats() Stats {
 	}
 	p.out.Unlock()
 	return st
+}
+
+// Traffic counts the packets from and to all browsers so far.
+type Traffic struct{ Received, Sent uint64 }
+
+func (t *Traffic) add(s Stats) {
+	for _, in := range s.Received {
+		t.Received += in.Packets
+	}
+	for _, out := range s.Sent {
+		t.Sent += out.Packets
+	}
+}
+
+// Traffic returns the counters, those of closed peers included.
+func (t *Transport) Traffic() Traffic {
+	t.mu.Lock()
+	sum := t.gone
+	peers := slices.Collect(maps.Keys(t.peers))
+	t.mu.Unlock()
+	// Without the lock: a packet under way holds a peer's and may want the transport's.
+	for _, p := range peers {
+		sum.add(p.Stats())
+	}
+	return sum
 }

@@ -77,6 +77,7 @@ type Transport struct {
 	peers   map[*Peer]struct{}
 	streams map[*stream]struct{}
 	closed  bool
+	gone    Traffic // of peers that were closed
 
 	done    chan struct{}
 	running sync.WaitGroup
@@ -222,7 +223,9 @@ func (t *Transport) addPeer(p *Peer) error {
 }
 
 func (t *Transport) removePeer(p *Peer) {
+	stats := p.Stats()
 	t.mu.Lock()
+	t.gone.add(stats)
 	delete(t.peers, p)
 	for ufrag, owner := range t.byUfrag {
 		if owner == p {

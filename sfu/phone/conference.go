@@ -262,7 +262,7 @@ func (c *Conference) switchTo(l *Leg, now int64) {
 	case l.mode == was && l.source == from, l.plan.live:
 		return
 	case l.mode == relay:
-		l.filling = true // until the voice is heard
+		l.filling, l.relieved = true, was == relay // until the voice is heard
 	}
 	if was != l.mode || from != l.source {
 		l.mu.Lock()
@@ -295,6 +295,11 @@ func (c *Conference) listen(l *Leg) {
 // sink of its track only as long as somebody hears it.
 func (c *Conference) settle(s *source) {
 	if s.voice != nil && !s.wanted {
+		for _, l := range c.legs {
+			if l.hold != nil && l.hold.voice == s.voice {
+				l.hold = nil // what it waits for will not come
+			}
+		}
 		c.mixer.RemoveVoice(s.voice)
 		s.voice = nil
 	}

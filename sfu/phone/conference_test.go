@@ -53,6 +53,7 @@ func TestFromConnectOnThePhoneIsAlwaysSentSomething(t *testing.T) {
 }
 
 func TestRelayIsBitExactInTheSameCodecAndOneTableInTheOther(t *testing.T) {
+	voice := speech(10*mix.Rate, 120)
 	for _, c := range []struct {
 		from room.Codec
 		to   wire.Codec
@@ -62,9 +63,9 @@ func TestRelayIsBitExactInTheSameCodecAndOneTableInTheOther(t *testing.T) {
 		conf := s.hub.NewConference()
 		conf.Add(l)
 		s.run(95 * time.Millisecond)
-		sp := s.speaker(c.from, speech(20*mix.Rate, 120), 0)
+		sp := s.speaker(c.from, voice, 0)
 		conf.SetSources(tracks(sp))
-		s.run(10 * time.Second)
+		s.run(9 * time.Second)
 		out, _ := legCodec(c.to)
 		want := mixCodec(c.from).Encode(nil, sp.signal)
 		if table := mix.Transcode(mixCodec(c.from), mixCodec(out)); table != nil {
@@ -83,7 +84,7 @@ func TestRelayIsBitExactInTheSameCodecAndOneTableInTheOther(t *testing.T) {
 				t.Fatalf("%v to %v: packet %d was held for %v", c.from, c.to, i, time.Duration(p.at-at))
 			}
 		}
-		if len(heard) < 499 {
+		if len(heard) < 449 {
 			t.Errorf("%v to %v: %d packets", c.from, c.to, len(heard))
 		}
 	}
@@ -118,13 +119,50 @@ func TestRelayKeepsLossesAndOrderAndSendsNothingTwice(t *testing.T) {
 	}
 }
 
-func TestAVoiceThatStopsIsReplacedBySilenceUntilItReturns(t *testing.T) {
-	for _, gone := range []int{2, 4, 7, 60, 3000} {
+func TestWhatANetworkHeldBackIsSentAsItIsAndTheDelayDoesNotGrow(t *testing.T) {
+	const first = 50 // the first frame that is held back
+	for _, held := range []int{60, 100, 220, 400, 900} {
 		s := newStage(t)
 		l := s.leg(wire.PCMU)
 		c := s.hub.NewConference()
 		c.Add(l)
-		sp := s.speaker(room.PCMU, speech(20*mix.Rate, 120), 7*ms)
+		sp := s.speaker(room.PCMU, speech(8*mix.Rate, 120), 7*ms)
+		sp.late = func(i int) int64 {
+			if i < first {
+				return 0
+			}
+			// All that is held back comes at one moment.
+			return max(0, int64(held)*ms-int64(i-first)*frameTime)
+		}
+		c.SetSources(tracks(sp))
+		s.run(200 * mix.FrameTime)
+		heard := s.heard(l)
+		if held < int(stalled/ms) && l.Stats().Sent.Silence > 0 {
+			t.Errorf("held for %d ms: %d frames of silence were put in", held, l.Stats().Sent.Silence)
+		}
+		begin, end := heard[first-10], heard[len(heard)-1]
+		delay := time.Duration(end.at-begin.at) - time.Duration(end.timestamp-begin.timestamp)*time.Second/mix.Rate
+		if delay != 0 {
+			t.Errorf("held for %d ms: what follows is %v later than before", held, delay)
+		}
+		want := mix.PCMU.Encode(nil, sp.signal)
+		for i, p := range heard[len(heard)-100:] {
+			k := (sp.made - 100 + i) * 160
+			if !slices.Equal(p.payload, want[k%len(want):][:160]) {
+				t.Fatalf("held for %d ms: packet %d from the end differs", held, 100-i)
+			}
+		}
+	}
+}
+
+func TestAVoiceThatStopsIsReplacedBySilenceUntilItReturns(t *testing.T) {
+	voice := speech(8*mix.Rate, 120)
+	for _, gone := range []int{2, 4, 7, 60, 1000} {
+		s := newStage(t)
+		l := s.leg(wire.PCMU)
+		c := s.hub.NewConference()
+		c.Add(l)
+		sp := s.speaker(room.PCMU, voice, 7*ms)
 		sp.muted = func(i int) bool { return i >= 50 && i < 50+gone }
 		c.SetSources(tracks(sp))
 		s.run(time.Duration(gone+200) * mix.FrameTime)
@@ -135,11 +173,11 @@ func TestAVoiceThatStopsIsReplacedBySilenceUntilItReturns(t *testing.T) {
 			if heard[i].seq-heard[i-1].seq > 1+uint16(gone) || heard[i].seq == heard[i-1].seq {
 				t.Errorf("gone for %d: sequence %d after %d", gone, heard[i].seq, heard[i-1].seq)
 			}
-			if d := int32(heard[i].timestamp - heard[i-1].timestamp); d < 160 || d > 160*7 {
+			if d := int32(heard[i].timestamp - heard[i-1].timestamp); d < 160 || d > 160*15 {
 				t.Errorf("gone for %d: timestamp goes on by %d", gone, d)
 			}
 		}
-		if longest > 101*time.Millisecond {
+		if longest > time.Duration(stalled)+3*mix.FrameTime {
 			t.Errorf("gone for %d: nothing was sent for %v", gone, longest)
 		}
 		// The stream's clock is the wall's.
@@ -161,6 +199,7 @@ func TestAVoiceThatStopsIsReplacedBySilenceUntilItReturns(t *testing.T) {
 // The silent second speaker turns the relay into a mix of one and back. Every
 // sample of the first must reach the phone once, in order.
 func TestRelayToMixToRelayLosesAndRepeatsNothing(t *testing.T) {
+	voice := speech(10*mix.Rate, 120)
 	for phase := 2 * ms; phase <= 18*ms; phase += ms {
 		for _, other := range []int64{3 * ms, 11 * ms} {
 			t.Run(fmt.Sprintf("packets %v and %v after the tick", time.Duration(phase), time.Duration(other)), func(t *testing.T) {
@@ -168,7 +207,7 @@ func TestRelayToMixToRelayLosesAndRepeatsNothing(t *testing.T) {
 				l := s.leg(wire.PCMU)
 				c := s.hub.NewConference()
 				c.Add(l)
-				a := s.speaker(room.PCMU, speech(20*mix.Rate, 120), phase)
+				a := s.speaker(room.PCMU, voice, phase)
 				b := s.speaker(room.PCMU, make([]int16, mix.Rate), other)
 				c.SetSources(tracks(a))
 				s.run(1013 * time.Millisecond)
@@ -205,18 +244,18 @@ func TestMixIsAtItsLevelAndLessThan45msLate(t *testing.T) {
 	l := s.leg(wire.PCMA)
 	c := s.hub.NewConference()
 	c.Add(l)
-	a := s.speaker(room.PCMU, speech(40*mix.Rate, 120), 7*ms)
+	a := s.speaker(room.PCMU, speech(8*mix.Rate, 120), 7*ms)
 	b := s.speaker(room.PCMA, make([]int16, mix.Rate), 13*ms)
 	c.SetSources(tracks(a, b))
-	s.run(10 * time.Second)
+	s.run(7 * time.Second)
 	heard := s.heard(l)
 	continuous(t, heard, 20*time.Millisecond)
 	pcm := samples(mix.PCMA, heard[200:300])
 	// Where in the voice is the middle of what was heard then?
 	best, at := 0.0, 0
-	for shift := 3 * mix.Rate; shift < 7*mix.Rate; shift++ {
+	for shift := 3 * mix.Rate; shift < 5*mix.Rate; shift++ {
 		xy := 0.0
-		for i := 0; i < len(pcm); i += 3 {
+		for i := 0; i < len(pcm); i += 11 {
 			xy += float64(pcm[i]) * float64(a.signal[shift+i])
 		}
 		if xy > best {
@@ -260,9 +299,9 @@ func TestTwoBrowsersAndTwoPhonesHearTheOtherThree(t *testing.T) {
 		continuous(t, s.heard(l), 20*time.Millisecond)
 		for v, voice := range voices {
 			top := 0.0
-			for delay := 0; delay < 1600; delay += 2 {
+			for delay := 0; delay < 1600; delay += 4 {
 				var xy, xx, yy float64
-				for k := 0; k < 3*mix.Rate; k++ {
+				for k := 0; k < 3*mix.Rate; k += 3 {
 					x, y := float64(voice[k]), float64(pcm[k+delay])
 					xy, xx, yy = xy+x*y, xx+x*x, yy+y*y
 				}

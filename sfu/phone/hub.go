@@ -48,8 +48,17 @@ type Hub struct {
 	// legs by the SSRC of what the bridge sends; replaced, never changed, so that packets read it without a lock
 	legs atomic.Pointer[map[uint32]*Leg]
 
-	mu     sync.Mutex // guards writes of legs
+	mu     sync.Mutex // guards writes of legs, and what follows
 	closed bool
+	gone   Traffic // of legs that were closed
+}
+
+// Traffic counts the packets of all legs so far, closed ones included.
+type Traffic struct{ Received, Sent uint64 }
+
+func (t *Traffic) add(s Stats) {
+	t.Received += s.Received.Packets
+	t.Sent += s.Sent.Packets
 }
 
 // NewHub opens the socket and starts the workers, which sleep until there is something to do.
@@ -154,6 +163,18 @@ func (h *Hub) forget(l *Leg) {
 	legs := maps.Clone(*h.legs.Load())
 	delete(legs, l.ssrcIn)
 	h.legs.Store(&legs)
+	h.gone.add(l.Stats())
+}
+
+// Traffic returns the counters.
+func (h *Hub) Traffic() Traffic {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	sum := h.gone
+	for _, l := range *h.legs.Load() {
+		sum.add(l.Stats())
+	}
+	return sum
 }
 
 // receive takes one packet from the socket. It runs on the poller's loop.

@@ -38,6 +38,7 @@ type Leg struct {
 	mode     mode
 	source   *source       // in mode relay
 	filling  bool          // in mode relay: silence is sent until the source is heard
+	relieved bool          // in mode relay: one voice has relieved another, and may still come in time
 	listener *mix.Listener // in mode mixed
 	heard    mix.Codec     // the listener's codec
 	hold     *heldBack     // in mode mixed: when to begin
@@ -188,7 +189,7 @@ func (l *Leg) relayed(p *room.Packet) {
 	if !ok {
 		return
 	}
-	l.filling = false
+	l.filling, l.relieved = false, false
 	l.send(seq, ts, marker, len(body))
 }
 
@@ -204,14 +205,17 @@ func (l *Leg) tick(at int64) pace {
 	case silence:
 		l.sendSilence(at)
 	case relay:
-		if !l.filling && at-l.out.due < behind {
+		if !l.filling && at-l.out.due < stalled {
 			return coarse
 		}
-		l.filling = true
+		if l.relieved && at-l.out.due < frameTime-evenness {
+			return everyTick
+		}
+		l.filling, l.relieved = true, false
 		l.sendSilence(at)
 	case mixed:
-		if !l.held() {
-			l.sendOwn(at, l.listener.Payload())
+		if !l.held(at) {
+			l.sendOwn(at, l.listener.Payload()) // never left out: it is audio
 		}
 	default:
 		return idle
@@ -219,11 +223,11 @@ func (l *Leg) tick(at int64) pace {
 	return everyTick
 }
 
-// held reports whether the mix has not come to where the relay has left off.
-func (l *Leg) held() bool {
+// held reports whether the mix has not come to where what was sent before has left off.
+func (l *Leg) held(at int64) bool {
 	h := l.hold
 	if h == nil {
-		return false
+		return l.out.mark && l.out.early(at)
 	}
 	began, ok := h.voice.Began()
 	// Within half a frame is as close as ticks can come.
@@ -236,23 +240,22 @@ func (l *Leg) held() bool {
 }
 
 func (l *Leg) sendSilence(at int64) {
+	if l.out.rest(at) {
+		return
+	}
 	var frame [mix.FrameSamples]byte
 	quiet := mixCodec(l.codec).Silence()
 	for i := range frame {
 		frame[i] = quiet
 	}
-	if l.sendOwn(at, frame[:]) {
-		l.sent.Silence++
-	}
+	l.sendOwn(at, frame[:])
+	l.sent.Silence++
 }
 
 // sendOwn sends a frame of our own; l.mu is held.
-func (l *Leg) sendOwn(at int64, payload []byte) bool {
-	seq, ts, marker, ok := l.out.own(at)
-	if ok {
-		l.send(seq, ts, marker, copy(l.buffer[headerSize:], payload))
-	}
-	return ok
+func (l *Leg) sendOwn(at int64, payload []byte) {
+	seq, ts, marker := l.out.own(at)
+	l.send(seq, ts, marker, copy(l.buffer[headerSize:], payload))
 }
 
 // flush sends what the mix still holds of a voice that is relayed from now on,
@@ -261,14 +264,22 @@ func (l *Leg) sendOwn(at int64, payload []byte) bool {
 func (l *Leg) flush(v *mix.Voice, now int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// Where the voice stands is known only after all of it was handed over.
-	rest, ok := v.Flush(func(uint32, []int16) {})
+	held := 0
+	rest, ok := v.Flush(func(_ uint32, pcm []int16) { held += len(pcm) })
 	if !ok {
 		return false
 	}
+	drop := l.out.excess(held, now)
+	rest.Timestamp += uint32(drop)
 	l.out.adopt(rest, now)
 	codec := mixCodec(l.codec)
 	v.Flush(func(ts uint32, pcm []int16) {
+		n := min(drop, len(pcm))
+		drop -= n
+		ts, pcm = ts+uint32(n), pcm[n:]
+		if len(pcm) == 0 {
+			return
+		}
 		seq, out, marker := l.out.flushed(ts, len(pcm))
 		codec.Encode(l.buffer[:headerSize], pcm)
 		l.send(seq, out, marker, len(pcm))

@@ -73,7 +73,7 @@ func (in *reception) count(h *header, octets int, now int64) {
 	in.packets.Add(1)
 	in.octets.Add(uint64(octets))
 	in.last.Store(now)
-	travel := now - int64(h.timestamp)*(frameTime/mix.FrameSamples)
+	travel := now - int64(h.timestamp)*sampleTime
 	step := int(int16(h.seq - in.seq))
 	switch {
 	case !in.begun || step > maxSeqStep || step < -maxSeqStep:

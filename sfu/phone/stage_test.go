@@ -77,6 +77,8 @@ type speaker struct {
 	signal []int16
 	phase  int64 // of its packets against the ticks
 	muted  func(i int) bool
+	late   func(i int) int64 // nanoseconds on the way
+	coded  []byte
 	made   int
 	start  int64
 }
@@ -87,7 +89,13 @@ func (s *stage) speaker(codec room.Codec, signal []int16, phase int64) *speaker 
 	return sp
 }
 
-func (sp *speaker) due() int64 { return sp.start + sp.phase + int64(sp.made)*frameTime }
+func (sp *speaker) due() int64 {
+	at := sp.start + sp.phase + int64(sp.made)*frameTime
+	if sp.late != nil {
+		at += sp.late(sp.made)
+	}
+	return at
+}
 
 // packet makes the speaker's next packet.
 func (sp *speaker) packet() *room.Packet {
@@ -96,11 +104,11 @@ func (sp *speaker) packet() *room.Packet {
 	if sp.muted != nil && sp.muted(i) {
 		return nil
 	}
-	pcm := make([]int16, 160)
-	for k := range pcm {
-		pcm[k] = sp.signal[(i*160+k)%len(sp.signal)]
+	if sp.coded == nil {
+		sp.coded = mixCodec(sp.codec).Encode(nil, sp.signal) // whole packets
 	}
-	return &room.Packet{Seq: uint16(65500 + i), Codec: sp.codec, Timestamp: uint32(i*160) - 16000, Payload: mixCodec(sp.codec).Encode(nil, pcm)}
+	at := i * 160 % len(sp.signal)
+	return &room.Packet{Seq: uint16(65500 + i), Codec: sp.codec, Timestamp: uint32(i*160) - 16000, Payload: sp.coded[at : at+160]}
 }
 
 // run lets d pass, a millisecond at a time.

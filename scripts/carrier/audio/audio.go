@@ -110,23 +110,53 @@ func Level(pcm []int16) float64 {
 // Resample converts pcm between rates by a windowed sinc, good enough to
 // compare recordings of speech.
 func Resample(pcm []int16, from, to int) []int16 {
-	if from == to {
+	if from == to || from <= 0 || to <= 0 {
 		return pcm
 	}
-	const half = 24 // zero crossings each side: over 60 dB of stop band
-	cutoff := min(1, float64(to)/float64(from))
-	width := float64(half) / cutoff
-	out := make([]int16, len(pcm)*to/from)
+	common := gcd(from, to)
+	steps, phases := from/common, to/common
+	kernels := kernels(steps, phases)
+	half := len(kernels[0]) / 2
+	out := make([]int16, len(pcm)*phases/steps)
 	for i := range out {
-		centre := float64(i) * float64(from) / float64(to)
+		// Output sample i lies at i*steps/phases of the input: a whole sample and one of the phases.
+		at := i*steps/phases - half + 1
 		var sum float64
-		for j := max(0, int(centre-width)+1); j < min(len(pcm), int(centre+width)+1); j++ {
-			x := (float64(j) - centre) * cutoff
-			sum += float64(pcm[j]) * cutoff * sinc(x) * (0.5 + 0.5*math.Cos(math.Pi*x/half))
+		for k, w := range kernels[i*steps%phases] {
+			if j := at + k; j >= 0 && j < len(pcm) {
+				sum += float64(pcm[j]) * w
+			}
 		}
 		out[i] = int16(math.Round(max(math.MinInt16, min(math.MaxInt16, sum))))
 	}
 	return out
+}
+
+// kernels are the weights of the input samples around an output sample, one
+// list for each place between two of them that an output sample can have.
+func kernels(steps, phases int) [][]float64 {
+	const crossings = 24 // of zero, each side: over 60 dB of stop band
+	cutoff := min(1, float64(phases)/float64(steps))
+	width := crossings / cutoff
+	half := int(math.Ceil(width))
+	list := make([][]float64, phases)
+	for phase := range list {
+		list[phase] = make([]float64, 2*half)
+		for k := range list[phase] {
+			x := (float64(k-half+1) - float64(phase)/float64(phases)) * cutoff
+			if math.Abs(x) < crossings {
+				list[phase][k] = cutoff * sinc(x) * (0.5 + 0.5*math.Cos(math.Pi*x/crossings))
+			}
+		}
+	}
+	return list
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 func sinc(x float64) float64 {

@@ -66,6 +66,94 @@ func Compare(played, recording []int16, loop bool) (Match, error) {
 	return m, nil
 }
 
+// Followed is how a recording that a jitter buffer has stretched and squeezed
+// compares with what was played: piece by piece, each found for itself.
+type Followed struct {
+	Pieces int     // quarters of a second in which something is heard
+	Found  int     // those of them that are what was played thereabouts
+	Level  float64 // of the pieces found against what was played, dB
+}
+
+const (
+	piece  = Rate / 4
+	stray  = 3 * Rate / 4 // how far time may have moved since the last piece
+	likely = 0.8          // correlation of a piece that is what was played: a splice inside it costs some
+	thin   = 4            // the search is done at a quarter of the rate, then to the sample
+)
+
+// Follow compares a recording with what was played, as Compare does, but lets
+// time flow unevenly.
+func Follow(played, recording []int16, loop bool) (Followed, error) {
+	lag, top := rough(played, recording, loop)
+	if top <= 0 {
+		return Followed{}, ErrNoMatch
+	}
+	var f Followed
+	var got, want float64
+	missed := 0
+	ref, slow := newReader(played, loop), newReader(thinned(played), loop)
+	for at := 0; at+piece <= len(recording); at += piece {
+		heard := recording[at : at+piece]
+		if Level(heard) < voicedLevel {
+			continue
+		}
+		f.Pieces++
+		reach := stray
+		if missed > 1 {
+			reach = 4 * stray // lost: something larger was left out
+		}
+		near := slow.nearest((lag+at)/thin, thinned(heard), reach/thin) * thin
+		found := ref.nearest(near, heard, 2*thin)
+		there := ref.at(found, piece)
+		if there == nil || correlation(there, heard) < likely {
+			missed++
+			continue
+		}
+		lag, missed = found-at, 0
+		f.Found++
+		got += energy(heard)
+		want += energy(there)
+	}
+	if f.Found == 0 {
+		return f, ErrNoMatch
+	}
+	f.Level = 10 * math.Log10(got/want)
+	return f, nil
+}
+
+// thinned is pcm at a quarter of its rate; what is above is averaged away, roughly.
+func thinned(pcm []int16) []int16 {
+	out := make([]int16, len(pcm)/thin)
+	for i := range out {
+		sum := 0
+		for _, v := range pcm[i*thin : (i+1)*thin] {
+			sum += int(v)
+		}
+		out[i] = int16(sum / thin)
+	}
+	return out
+}
+
+// nearest returns where within reach of i frame is most likely.
+func (r reader) nearest(i int, frame []int16, reach int) int {
+	best, top := i, math.Inf(-1)
+	for d := -reach; d <= reach; d++ {
+		if there := r.at(i+d, len(frame)); there != nil {
+			if c := correlation(there, frame); c > top {
+				best, top = i+d, c
+			}
+		}
+	}
+	return best
+}
+
+func energy(pcm []int16) (sum float64) {
+	for _, v := range pcm {
+		sum += float64(v) * float64(v)
+	}
+	return sum
+}
+
 // reader reads stretches of what was played.
 type reader struct {
 	pcm  []int16
@@ -140,19 +228,9 @@ func correlation(a, b []int16) float64 {
 
 // locate finds the lag: first by the envelope, to 5 ms, then to the sample.
 func locate(played, recording []int16, loop bool) (int, bool) {
-	if len(played) < Frame || len(recording) < Rate/2 {
+	coarse, top := rough(played, recording, loop)
+	if top <= 0 {
 		return 0, false
-	}
-	p, r := envelope(played), envelope(recording)
-	best, top := 0, 0.0
-	first, last := -len(r)+1, len(p)-1
-	if loop {
-		first, last = 0, len(p)-1
-	}
-	for lag := first; lag <= last; lag++ {
-		if like := overlap(p, r, lag, loop); like > top {
-			best, top = lag, like
-		}
 	}
 	// Half a second of the loudest sound decides to the sample.
 	at := loudest(recording, min(len(recording), Rate/2))
@@ -160,12 +238,30 @@ func locate(played, recording []int16, loop bool) (int, bool) {
 	ref := newReader(played, loop)
 	fine, like := 0, 0.5 // less is no likeness
 	for d := -2 * envelopeHop; d <= 2*envelopeHop; d++ {
-		lag := best*envelopeHop + d
+		lag := coarse + d
 		if c := correlation(ref.at(lag+at, len(piece)), piece); c > like {
 			fine, like = lag, c
 		}
 	}
 	return fine, like > 0.5
+}
+
+// rough finds the lag to 5 ms, by the envelope alone; the likeness is 0 when there is none.
+func rough(played, recording []int16, loop bool) (lag int, like float64) {
+	if len(played) < Frame || len(recording) < Rate/2 {
+		return 0, 0
+	}
+	p, r := envelope(played), envelope(recording)
+	first, last := -len(r)+1, len(p)-1
+	if loop {
+		first, last = 0, len(p)-1
+	}
+	for l := first; l <= last; l++ {
+		if c := overlap(p, r, l, loop); c > like {
+			lag, like = l*envelopeHop, c
+		}
+	}
+	return lag, like
 }
 
 func envelope(pcm []int16) []float64 {

@@ -81,6 +81,19 @@ func TestSomethingElseDoesNotMatch(t *testing.T) {
 	}
 }
 
+func TestARecordingThatWasStretchedAndSqueezedIsFollowed(t *testing.T) {
+	played := babble(6)
+	// As a jitter buffer does it: bits left out here, said twice there.
+	cut := slices.Concat(played[8000:12000], played[11900:20000], played[20120:26000], played[25930:40000])
+	f, err := Follow(played, cut, true)
+	if err != nil || f.Pieces < 14 || f.Found < f.Pieces-4 || math.Abs(f.Level) > 0.2 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if f, err := Follow(played, babble(12)[9*Rate:], true); err == nil && f.Found > f.Pieces/4 {
+		t.Errorf("something else is followed: %+v", f)
+	}
+}
+
 func TestHalfASampleOfDelayIsNoFault(t *testing.T) {
 	played := Resample(Resample(babble(4), Rate, 2000), 2000, Rate) // speech is mostly low
 	fine := Resample(played, Rate, 48000)

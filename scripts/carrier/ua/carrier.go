@@ -234,6 +234,8 @@ func (c *Carrier) Close() error {
 	c.closeSockets()
 	c.serving.Wait()
 	c.events.close()
+	c.log.Info("closed", "invite", c.Count("INVITE"), "answered", c.Count("ANSWER"), "cancel", c.Count("CANCEL"),
+		"bye_received", c.Count("BYE"), "bye_sent", c.Count("SENT BYE"))
 	return err
 }
 

@@ -132,3 +132,11 @@ func TestAKeyPressIsKnownByItsTimestamp(t *testing.T) {
 		})
 	}
 }
+
+func TestLongNumbersAreMaskedInLogs(t *testing.T) {
+	for in, want := range map[string]string{"600": "600", "+4930123456": "+49•••456", "": ""} {
+		if got := masked(in); got != want {
+			t.Errorf("%q is logged as %q, want %q", in, got, want)
+		}
+	}
+}

@@ -100,6 +100,7 @@ func NewNetwork() (*Network, error) {
 	}
 	var setting webrtc.SettingEngine
 	setting.SetIncludeLoopbackCandidate(true)
+	setting.SetHostAcceptanceMinWait(0) // the first pair that works is good enough
 	setting.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	setting.LoggerFactory = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
 	// No interceptors: nothing is asked for again and no reports are made.

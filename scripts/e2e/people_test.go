@@ -1,0 +1,34 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+func TestTwoPeopleInARoomSeeAndHearEachOther(t *testing.T) {
+	w := newWorld(t, options{})
+	room := "room.html?room=" + roomOf(link(t, "")) + "&name="
+	tone := signature{"Ada", 500}
+	ada := newBrowser(w, tone.sound()).open(room + "Ada")
+	ada.connected()
+	grace := newBrowser(w, nil).open(room + "Grace")
+	grace.connected()
+	for _, p := range []*tab{ada, grace} {
+		eventually(t, patience, "a picture moves", func() bool {
+			s := p.stats("camera")
+			return len(s) == 1 && s[0].Frames > 10
+		})
+	}
+	grace.listen("voice", 1)
+	eventually(t, patience, "Grace hears Ada", func() bool {
+		s := grace.stats("voice")
+		return len(s) == 1 && s[0].Packets > 100
+	})
+	// Opus keeps the tone, but not to the sample.
+	if level := loudness(grace.heard("voice0", 2*time.Second), tone); level < -30 {
+		t.Errorf("Grace hears Ada's tone at %.1f dB", level)
+	}
+	if n := w.carrier.Count("INVITE"); n != 0 {
+		t.Errorf("%d INVITEs in a room without a number", n)
+	}
+}
