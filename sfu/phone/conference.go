@@ -38,8 +38,8 @@ type source struct {
 	wanted   bool       // by a leg in mode mixed
 	voice    *mix.Voice // while it is mixed
 	relays   []*Leg     // that hear nothing else
-	last     mix.Packet // the newest relayed, so that the mix can go on from there
-	payload  [mix.MaxPayload]byte
+	lengths  framing    // of its packets
+	recent   trail      // relayed, so that the mix can go on from there
 }
 
 // plan is what a leg will do.
@@ -109,6 +109,7 @@ func (c *Conference) drop(l *Leg) {
 	l.mode, l.source, l.listener, l.hold, l.filling = off, nil, nil, nil, false
 	l.mu.Lock()
 	l.out.leave()
+	l.coder() // catches up while what was relayed can still be had
 	l.mu.Unlock()
 	c.arrange()
 }
@@ -192,8 +193,8 @@ func (c *Conference) arrange() {
 		c.settle(s)
 		if s.wanted && s.voice == nil {
 			s.voice = c.mixer.AddVoice()
-			if len(s.relays) > 0 && now-s.last.At < freshness {
-				s.voice.Prime(&s.last)
+			if len(s.relays) > 0 && now-s.last().At < freshness {
+				s.prime(s.voice)
 			}
 		}
 		s.relays = s.relays[:0]
@@ -237,6 +238,9 @@ func (c *Conference) planFor(l *Leg) plan {
 			return plan{mode: mixed}
 		}
 	}
+	if p.mode == relay && p.source.lengths.odd() {
+		return plan{mode: mixed} // which sends packets of 20 ms
+	}
 	return p
 }
 
@@ -254,8 +258,8 @@ func (c *Conference) switchTo(l *Leg, now int64) {
 		c.listen(l)
 		if was == relay {
 			l.hold = nil
-			if v := from.voice; v != nil && now-from.last.At < freshness {
-				l.backing = heldBack{voice: v, from: from.last.Timestamp + uint32(len(from.last.Payload))}
+			if v, last := from.voice, from.last(); v != nil && now-last.At < freshness {
+				l.backing = heldBack{voice: v, from: last.Timestamp + uint32(len(last.Payload))}
 				l.hold = &l.backing
 			}
 		}
@@ -267,6 +271,8 @@ func (c *Conference) switchTo(l *Leg, now int64) {
 	if was != l.mode || from != l.source {
 		l.mu.Lock()
 		l.out.leave()
+		l.coder() // catches up with what was relayed until now
+		l.decoder = mix.Decoder{}
 		l.mu.Unlock()
 	}
 }
@@ -282,6 +288,9 @@ func (c *Conference) listen(l *Leg) {
 	}
 	if l.listener == nil {
 		l.listener, l.heard = c.mixer.AddListener(codec, nil), codec
+		l.mu.Lock()
+		l.listener.SetEncoder(l.coder())
+		l.mu.Unlock()
 	}
 	l.listener.SetOwn(nil)
 	for _, s := range c.sources {
@@ -335,6 +344,9 @@ func (s *source) WriteRTP(_ *room.Track, p *room.Packet) {
 	if !s.attached {
 		return // it was on its way when the source was given up
 	}
+	if s.lengths.note(len(p.Payload)) {
+		c.arrange()
+	}
 	if s.voice != nil {
 		s.voice.Push(&mix.Packet{
 			Seq: p.Seq, Codec: mixCodec(p.Codec), Restart: p.Restart, Timestamp: p.Timestamp, Payload: p.Payload, At: p.At,
@@ -343,11 +355,8 @@ func (s *source) WriteRTP(_ *room.Track, p *room.Packet) {
 	if len(s.relays) == 0 {
 		return
 	}
-	if s.last.Payload == nil || p.Restart || int16(p.Seq-s.last.Seq) > 0 {
-		n := copy(s.payload[:], p.Payload)
-		s.last = mix.Packet{Seq: p.Seq, Codec: mixCodec(p.Codec), Timestamp: p.Timestamp, Payload: s.payload[:n], At: p.At}
-	}
+	s.recent.note(p)
 	for _, l := range s.relays {
-		l.relayed(p)
+		l.relayed(s, p)
 	}
 }
