@@ -42,14 +42,11 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 	return trunks
 }
 
-// codecsOf leaves out what is not spoken yet.
+// codecsOf names the codecs as the calls do.
 func codecsOf(names []string) []wire.Codec {
 	var codecs []wire.Codec
 	for _, name := range names {
-		switch c := wire.Codec(name); c {
-		case wire.PCMA, wire.PCMU:
-			codecs = append(codecs, c)
-		}
+		codecs = append(codecs, wire.Codec(name))
 	}
 	return codecs
 }

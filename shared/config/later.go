@@ -26,8 +26,6 @@ func refuseLater(d *decoder, c *Config) {
 		later(at+".dial_format", t.DialFormat == "national")
 		later(at+".srtp", t.SRTP == "optional" || t.SRTP == "required")
 		later(at+".allowed_sources", len(t.AllowedSources) > 0)
-		// G722 may stand in the list; alone it would leave nothing to offer.
-		later(at+".codecs", len(t.Codecs) == 1 && t.Codecs[0] == "G722")
 	}
 	later("extensions", len(c.Extensions) > 0)
 	later("numbers", len(c.Numbers) > 0)

@@ -18,7 +18,6 @@ func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
 		trunk + "srtp: optional\n":                                    "4: trunks[0].srtp",
 		trunk + "srtp: required\n":                                    "4: trunks[0].srtp",
 		trunk + "allowed_sources: [192.0.2.0/24]\n":                   "4: trunks[0].allowed_sources",
-		trunk + "codecs: [G722]\n":                                    "4: trunks[0].codecs",
 		"extensions:\n- {number: \"610\", password: p, name: desk}\n": "1: extensions",
 		"numbers:\n- {number: \"+4930123400\", room: r}\n":            "1: numbers",
 		"fraud:\n  block: [\"+4918\"]\n":                              "2: fraud.block",
@@ -44,7 +43,7 @@ func TestLaterKeysMayBeSpelledOutAtTheirDefaults(t *testing.T) {
 	_, err := parse(t, keysOnly+`
 sfu: {api_keys: [], turn: {url: "", secret: ""}}
 bridge: {sip: {tls: "", tls_cert: "", tls_key: ""}}
-trunks: [{id: a, host: h, register: false, srtp: off, allowed_sources: [], codecs: [G722, PCMA]}]
+trunks: [{id: a, host: h, register: false, srtp: off, allowed_sources: [], codecs: [G722]}]
 extensions: []
 numbers: []
 fraud:
