@@ -47,6 +47,7 @@ type Main struct {
 
 	// fixed after Run
 	trunks   *trunk.Table
+	keeper   *trunk.Keeper
 	agent    *call.Agent
 	control  *control.Server
 	reporter *control.Reporter
@@ -93,6 +94,8 @@ func (m *Main) Run() (err error) {
 		return err
 	}
 	m.later(func() { _ = m.agent.Close() })
+	m.keeper = trunk.NewKeeper(m.trunks, call.NewEnvoy(m.agent), m.clock, m.log)
+	m.later(m.keeper.Close)
 	instance := "b_" + strings.ToLower(rand.Text()[:16])
 	m.control, err = control.New(control.Config{
 		Listen: b.Listen, Verifier: verifier, Agent: m.agent, Trunks: m.trunks, SFU: sfu, Reporter: m.reporter,
@@ -103,6 +106,7 @@ func (m *Main) Run() (err error) {
 	}
 	m.later(m.control.Close)
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
+	m.keeper.Load(trunksOf(m.cfg))
 	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)
 	return nil
@@ -142,6 +146,7 @@ func (m *Main) Reload() {
 		m.log.Warn("changes that need a restart", "keys", keys)
 	}
 	m.trunks.Load(trunksOf(next))
+	m.keeper.Load(trunksOf(next))
 	m.cfg.Trunks = next.Trunks
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks))
 }

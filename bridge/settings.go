@@ -34,12 +34,21 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 	for _, t := range cfg.Trunks {
 		trunks = append(trunks, trunk.Trunk{
 			ID: t.ID, Name: t.Name, Priority: t.Priority, Enabled: t.Enabled,
-			Host: t.Host, Transport: t.Transport, Username: t.Username, Password: t.Password,
+			Host: t.Host, Proxy: t.OutboundProxy, Transport: t.Transport, Username: t.Username, Password: t.Password,
+			Register: t.Register, ProbeEvery: t.ProbeEvery, Private: t.HideCallerID, Rules: rulesOf(t.Rewrite),
 			FromUser: t.From.User, FromHost: t.From.Host, FromDisplay: t.From.Display, CallerID: t.CallerID,
 			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
 		})
 	}
 	return trunks
+}
+
+func rulesOf(list []config.Rewrite) []trunk.Rule {
+	var rules []trunk.Rule
+	for _, r := range list {
+		rules = append(rules, trunk.Rule{From: r.From, To: r.To})
+	}
+	return rules
 }
 
 // codecsOf names the codecs as the calls do.

@@ -18,9 +18,8 @@ func (c *Call) start() state {
 	c.log.Info("call placed", "number", number.Mask(c.number))
 	c.arm(firstResponse, firstResponseTime)
 	c.arm(ringing, c.limits.ring)
-	host, port := splitHost(c.trunk.Host)
 	c.invite = c.newInvite(c.media.Offer(c.trunk.Codecs))
-	c.send(outgoing{req: c.invite, to: target{host, port, c.trunk.Transport}})
+	c.send(outgoing{req: c.invite, to: wayTo(&c.trunk)})
 	return c.dialing
 }
 

@@ -7,8 +7,11 @@
 // trunk's max_calls. The call keeps the slot it uses until it is over and
 // gives the others back.
 //
-// The package sends nothing and knows no SIP: registering, health checks and
-// the retry on the next trunk happen where the messages are.
+// A [Keeper] looks after the trunks: it keeps registrations alive, asks the
+// hosts how they are, and notes in the table what it finds ([Table.Heard]).
+//
+// The package sends nothing and knows no SIP: the messages, and the retry on
+// the next trunk, are package call's.
 package trunk
 
 import (
@@ -18,6 +21,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"dialroom/shared/wire"
 )
@@ -29,7 +33,12 @@ const (
 	E164 = "e164"
 	// Plus writes the number as it is: +4930123.
 	Plus = "plus"
+	// National writes it by the trunk's own rules: +4930123 → 030123.
+	National = "national"
 )
+
+// Rule rewrites the beginning of a number.
+type Rule struct{ From, To string }
 
 // Trunk is one way to the telephone network, as the settings describe it.
 type Trunk struct {
@@ -39,28 +48,69 @@ type Trunk struct {
 	Enabled  bool
 
 	Host      string // host, host:port, or a domain with SRV records
-	Transport string // "udp" or "tcp"
+	Proxy     string // where requests go instead, host or host:port; "" is Host
+	Transport string // "udp", "tcp" or "tls"
 	Username  string // digest user
 	Password  string
+
+	Register   bool          // keep a registration with the carrier
+	ProbeEvery time.Duration // between two OPTIONS; 0 is none
 
 	FromUser    string // user of the From header; empty: the caller id
 	FromHost    string // host of the From header; empty: Host
 	FromDisplay string
 	CallerID    string // canonical number
+	Private     bool   // the callee is not to see who calls
 
 	Prefixes   []string // what it can carry; "" is everything, extensions too
-	DialFormat string   // E164 or Plus
+	DialFormat string   // E164, Plus or National
+	Rules      []Rule   // of National; the longest From that fits is applied
 	Codecs     []wire.Codec
 	MaxCalls   int // concurrent calls; 0 is no limit
+
+	Sources []netip.Prefix // where its calls come from, beside Host
 }
 
 // User returns number as this trunk wants to see it. Extensions are never
 // rewritten.
 func (t *Trunk) User(number string) string {
-	if t.DialFormat == Plus {
+	if !strings.HasPrefix(number, "+") {
 		return number
 	}
+	switch t.DialFormat {
+	case Plus:
+		return number
+	case National:
+		if rule, ok := longest(t.Rules, number, func(r Rule) string { return r.From }); ok {
+			return rule.To + strings.TrimPrefix(number, rule.From)
+		}
+	}
 	return strings.TrimPrefix(number, "+")
+}
+
+// Canonical is User the other way round: what this trunk calls a number, as
+// we do. It is a guess where a trunk writes numbers without a plus, and has to
+// be looked up, not believed.
+func (t *Trunk) Canonical(user string) string {
+	if strings.HasPrefix(user, "+") || user == "" || strings.Trim(user, "0123456789") != "" {
+		return user
+	}
+	if t.DialFormat == National {
+		if rule, ok := longest(t.Rules, user, func(r Rule) string { return r.To }); ok {
+			return rule.From + strings.TrimPrefix(user, rule.To)
+		}
+	}
+	return "+" + user
+}
+
+// longest returns the rule whose text is the longest beginning of number.
+func longest(rules []Rule, number string, text func(Rule) string) (best Rule, ok bool) {
+	for _, r := range rules {
+		if strings.HasPrefix(number, text(r)) && (!ok || len(text(r)) > len(text(best))) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
 }
 
 // carries returns the length of the longest prefix that covers number, or -1.
@@ -86,13 +136,14 @@ var (
 // concurrent use.
 type Table struct {
 	mu     sync.Mutex
-	trunks []Trunk        // guarded by mu; replaced as a whole, never edited
-	calls  map[string]int // guarded by mu; by trunk id
+	trunks []Trunk           // guarded by mu; replaced as a whole, never edited
+	calls  map[string]int    // guarded by mu; by trunk id
+	status map[string]status // guarded by mu; by trunk id
 }
 
 // NewTable returns a table of the given trunks.
 func NewTable(trunks []Trunk) *Table {
-	t := &Table{calls: make(map[string]int)}
+	t := &Table{calls: make(map[string]int), status: make(map[string]status)}
 	t.Load(trunks)
 	return t
 }
@@ -103,8 +154,13 @@ func (t *Table) Load(trunks []Trunk) {
 	sorted := append([]Trunk(nil), trunks...)
 	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].Priority < sorted[j].Priority })
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.trunks = sorted
-	t.mu.Unlock()
+	known := make(map[string]status, len(sorted))
+	for _, trunk := range sorted {
+		known[trunk.ID] = t.status[trunk.ID]
+	}
+	t.status = known
 }
 
 // Slot is room for one call on one trunk.
@@ -117,9 +173,9 @@ type Slot struct {
 func (s *Slot) Release() { s.release() }
 
 // Choose yields a slot on each trunk that can carry number, best first: the
-// lowest priority value, and among equals the longer matching prefix. With
-// pinned set it is that trunk and no other. Trunks at their max_calls are
-// passed over when their turn comes. Every yielded slot belongs to the caller.
+// lowest priority value, and among equals the longer matching prefix. Trunks
+// that are down come after all others. With pinned set it is that trunk and no
+// other. Trunks at their max_calls are passed over when their turn comes. Every yielded slot belongs to the caller.
 //
 // The error tells why nothing could ever be yielded: ErrUnknown, ErrDisabled
 // or ErrNotCarried.
@@ -186,14 +242,7 @@ func (t *Table) List() []wire.Trunk {
 	defer t.mu.Unlock()
 	list := make([]wire.Trunk, 0, len(t.trunks))
 	for i := range t.trunks {
-		trunk := &t.trunks[i]
-		state := "up"
-		if !trunk.Enabled {
-			state = "disabled"
-		}
-		list = append(list, wire.Trunk{
-			ID: trunk.ID, Name: trunk.Name, Priority: trunk.Priority, State: state, Calls: t.calls[trunk.ID],
-		})
+		list = append(list, t.public(&t.trunks[i]))
 	}
 	return list
 }
@@ -214,6 +263,10 @@ func (t *Table) candidates(number, pinned string) ([]Trunk, error) {
 	}
 	t.mu.Lock()
 	all := t.trunks
+	down := make(map[string]bool)
+	for id, s := range t.status {
+		down[id] = s.down()
+	}
 	t.mu.Unlock()
 	var found []Trunk
 	for _, trunk := range all {
@@ -227,6 +280,9 @@ func (t *Table) candidates(number, pinned string) ([]Trunk, error) {
 	// all is sorted by priority already; the stable sort keeps the order of
 	// the settings file where priority and prefix are equal.
 	sort.SliceStable(found, func(i, j int) bool {
+		if a, b := down[found[i].ID], down[found[j].ID]; a != b {
+			return b
+		}
 		if found[i].Priority != found[j].Priority {
 			return found[i].Priority < found[j].Priority
 		}

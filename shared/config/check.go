@@ -25,6 +25,13 @@ const (
 	maxCallLength = 24 * time.Hour
 )
 
+// A trunk asked more often than every five seconds is a burden, and one asked
+// less often than hourly is not looked after.
+const (
+	minProbe = 5 * time.Second
+	maxProbe = time.Hour
+)
+
 // keysPerRole is how many keys the roles sfu and bridge may have: the one in
 // use, which signs, and the one it is being exchanged for.
 const keysPerRole = 2
@@ -32,6 +39,7 @@ const keysPerRole = 2
 var (
 	idPattern   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	trunkPrefix = regexp.MustCompile(`^\+?[0-9]{0,15}$`)
+	rewriteFrom = regexp.MustCompile(`^\+[0-9]{0,15}$`)
 	fraudPrefix = regexp.MustCompile(`^(\+[0-9]{0,15}|[0-9]{1,15})$`)
 	sipUser     = regexp.MustCompile(`^[A-Za-z0-9+*#._-]{0,64}$`)
 	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}\.?)*$`)
@@ -141,6 +149,9 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 	if !isHost(t.Host) {
 		d.fail(at+".host", "expected a host, host:port or a domain, got %q", t.Host)
 	}
+	if t.OutboundProxy != "" && !isHost(t.OutboundProxy) {
+		d.fail(at+".outbound_proxy", "expected a host, host:port or a domain, got %q", t.OutboundProxy)
+	}
 	d.oneOf(at+".transport", t.Transport, transports)
 	d.oneOf(at+".dial_format", t.DialFormat, dialFormats)
 	d.oneOf(at+".srtp", t.SRTP, srtpModes)
@@ -150,6 +161,13 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 	if t.Password != "" && t.Username == "" {
 		d.fail(at+".username", "expected a user name for the password")
 	}
+	if t.Register && t.Username == "" {
+		d.fail(at+".username", "expected the user name to register with")
+	}
+	if t.ProbeEvery != 0 {
+		d.between(at+".probe_every", t.ProbeEvery, minProbe, maxProbe)
+	}
+	checkRewrite(d, t, at)
 	// These travel into SIP headers, where a quote or a line break would end them.
 	d.quotable(at+".name", t.Name)
 	d.quotable(at+".username", t.Username)
@@ -179,6 +197,27 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 	}
 	for i, source := range t.AllowedSources {
 		d.network(fmt.Sprintf("%s.allowed_sources[%d]", at, i), source)
+	}
+}
+
+// checkRewrite wants rules that turn a canonical number into another one and
+// never into something else.
+func checkRewrite(d *decoder, t *Trunk, at string) {
+	national := t.DialFormat == "national"
+	if national && len(t.Rewrite) == 0 {
+		d.fail(at+".rewrite", "expected rules such as {from: \"+49\", to: \"0\"} for dial_format national")
+	}
+	if !national && len(t.Rewrite) > 0 {
+		d.fail(at+".rewrite", "expected dial_format national with it, got %q", t.DialFormat)
+	}
+	for i, r := range t.Rewrite {
+		item := fmt.Sprintf("%s.rewrite[%d]", at, i)
+		if !rewriteFrom.MatchString(r.From) {
+			d.fail(item+".from", "expected + and digits, got %q", r.From)
+		}
+		if !trunkPrefix.MatchString(r.To) {
+			d.fail(item+".to", "expected digits, with or without + before them, or \"\", got %q", r.To)
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ func TestATrunkThatSaysOnlyItsIDAndHostHasTheDefaults(t *testing.T) {
 	want := Trunk{
 		ID: "tr_1", Name: "tr_1", Priority: 10, Enabled: true, Host: "sip.example.net", Transport: "udp",
 		Prefixes: []string{"+"}, DialFormat: "e164", Codecs: []string{"PCMA", "PCMU", "G722"}, SRTP: "off", MaxCalls: 10,
+		ProbeEvery: 30 * time.Second,
 	}
 	if !reflect.DeepEqual(cfg.Trunks[0], want) {
 		t.Errorf("got  %+v\nwant %+v", cfg.Trunks[0], want)
@@ -134,7 +135,7 @@ fraud:
 			ID: "tr_1", Name: "main carrier", Priority: 7, Host: "sip.example.net:5070", Transport: "tcp",
 			Username: "user", Password: "${not: again}", From: From{User: "49301", Host: "example.org", Display: "Example Ltd"},
 			CallerID: "+4930123456", Prefixes: []string{"+49", "", "6"}, DialFormat: "plus", Codecs: []string{"PCMU"},
-			SRTP: "off", MaxCalls: 3,
+			SRTP: "off", MaxCalls: 3, ProbeEvery: 30 * time.Second,
 		}},
 		Fraud: Default().Fraud,
 	}

@@ -25,7 +25,7 @@ func TestTheExampleNamesEveryKeyAndSaysTheDefaults(t *testing.T) {
 	}
 	trunk := defaultTrunk()
 	trunk.ID, trunk.Name, trunk.Host, trunk.CallerID = "tr_4194b9eab3de", "main carrier", "sip.example.net", "+4930123456"
-	trunk.AllowedSources = []string{}
+	trunk.AllowedSources, trunk.Rewrite = []string{}, []Rewrite{}
 	want.Trunks = []Trunk{trunk}
 	for _, list := range []*[]string{&want.SFU.AllowedOrigins, &want.SFU.TrustedProxies, &want.Fraud.Allow, &want.Fraud.Block} {
 		*list = []string{}

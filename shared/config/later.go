@@ -21,9 +21,7 @@ func refuseLater(d *decoder, c *Config) {
 	later("bridge.sip.tls_key", c.Bridge.SIP.TLSKey != "")
 	for i, t := range c.Trunks {
 		at := fmt.Sprintf("trunks[%d]", i)
-		later(at+".register", t.Register)
 		later(at+".transport", t.Transport == "tls")
-		later(at+".dial_format", t.DialFormat == "national")
 		later(at+".srtp", t.SRTP == "optional" || t.SRTP == "required")
 		later(at+".allowed_sources", len(t.AllowedSources) > 0)
 	}

@@ -109,6 +109,17 @@ type Trunk struct {
 	SRTP           string   `yaml:"srtp"`
 	MaxCalls       int      `yaml:"max_calls"`
 	AllowedSources []string `yaml:"allowed_sources"`
+
+	OutboundProxy string        `yaml:"outbound_proxy"` // where requests go instead of host
+	ProbeEvery    time.Duration `yaml:"probe_every"`    // OPTIONS; 0 is none
+	HideCallerID  bool          `yaml:"hide_caller_id"` // from the callee; the carrier is told
+	Rewrite       []Rewrite     `yaml:"rewrite"`        // for dial_format national
+}
+
+// Rewrite replaces the beginning of a number.
+type Rewrite struct {
+	From string `yaml:"from"`
+	To   string `yaml:"to"`
 }
 
 // From is what the From header of an INVITE says.

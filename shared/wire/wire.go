@@ -198,4 +198,18 @@ type Trunk struct {
 	Priority int    `json:"priority"`
 	State    string `json:"state"` // "up", "down", "disabled"
 	Calls    int    `json:"calls"`
+
+	LatencyMS    int          `json:"latency_ms,omitempty"`   // of the last OPTIONS
+	Registration Registration `json:"registration,omitempty"` // "" where none is kept
+	Problem      string       `json:"problem,omitempty"`      // what was last wrong
 }
+
+// Registration is how a trunk's registration with its carrier stands.
+type Registration string
+
+// Registrations.
+const (
+	Registering  Registration = "registering" // for the first time
+	Registered   Registration = "registered"
+	Unregistered Registration = "unregistered" // refused or run out; it is tried again
+)
