@@ -88,7 +88,7 @@ func (m *Main) Run() (err error) {
 	m.later(m.flush)
 	m.agent, err = call.Listen(call.Config{
 		UDP: b.SIP.UDP, TCP: b.SIP.TCP, Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
-		Trusted: m.trunks.Trusts, Clock: m.clock, Logger: m.log,
+		Trusted: m.trunks.Trusts, Heard: m.heard, Clock: m.clock, Logger: m.log,
 	})
 	if err != nil {
 		return err
@@ -162,6 +162,9 @@ func (m *Main) Close() {
 		f()
 	}
 }
+
+// heard notes whether a trunk's host has answered a call.
+func (m *Main) heard(id string, answered bool) { m.keeper.Heard(id, answered) }
 
 func (m *Main) later(f func()) { m.undo = append(m.undo, f) }
 

@@ -35,6 +35,10 @@ type Config struct {
 	// trunk. Nil: none do.
 	Trusted func(netip.Addr) bool
 
+	// Heard is told whether a trunk's host has answered a call, or has let it
+	// time out. It must not block. Nil: nobody wants to know.
+	Heard func(trunk string, answered bool)
+
 	Resolver Resolver // nil: the system's
 	Clock    Clock    // nil: the system's
 	Logger   *slog.Logger
@@ -172,6 +176,10 @@ type Order struct {
 	Number string // canonical; written into the INVITE in the trunk's dial format and otherwise unchanged
 	Leg    wire.Leg
 	Slot   *trunk.Slot // released when the call is over
+
+	// Next takes the slot of the next trunk to try where this one fails, nil
+	// when there is none. A nil Next is a call that stays where it is.
+	Next func() *trunk.Slot
 }
 
 // Place starts a call and returns at once; what becomes of it is reported.
@@ -353,8 +361,11 @@ func (a *Agent) find(id string) (call *Call, finished bool) {
 func (a *Agent) forget(call *Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.calls, call.id)
 	delete(a.dialogs, call.callID)
+	if call.successor != nil {
+		return // the call goes on
+	}
+	delete(a.calls, call.id)
 	a.finished.add(call.Snapshot())
 	if a.draining && len(a.calls) == 0 {
 		close(a.idle)

@@ -68,6 +68,11 @@ type Call struct {
 	stopInvite context.CancelFunc
 
 	// owned by run
+	next       func() *trunk.Slot // other trunks to try; nil: none
+	via        []hop              // addresses to try; nil: the trunk's, looked up
+	rest       []hop              // the trunk's addresses that were not tried
+	successor  *Call              // places the call another way
+	placed     time.Time
 	slot       *trunk.Slot
 	local      identity
 	cseq       uint32              // our last CSeq
@@ -120,6 +125,7 @@ func within(seconds int, fallback, most time.Duration) time.Duration {
 func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 	c := &Call{
 		agent: a, id: order.ID, number: order.Number, trunk: order.Slot.Trunk, slot: order.Slot,
+		next: order.Next, placed: a.clock.Now(),
 		callID: rand.Text(), media: media,
 		limits: limits{
 			ring:     within(order.Leg.MaxRing, defaultRing, maxRing),

@@ -24,6 +24,9 @@ func (c *Call) provisional(ev event) *sip.Response {
 	if !ok || !r.res.IsProvisional() || !c.toInvite(r.res) {
 		return nil
 	}
+	if !c.heard {
+		c.agent.heard(c.trunk.ID, true)
+	}
 	c.heard = true
 	c.disarm(firstResponse)
 	if r.res.StatusCode != sip.StatusTrying {
@@ -85,6 +88,11 @@ func (c *Call) noteSent(ev sent) {
 	case sip.INVITE:
 		if ev.out.req == c.invite {
 			c.inviteTx, c.inviteTo = ev.tx, ev.hop
+			if !ev.out.hop.addr.IsValid() {
+				if c.rest = ev.out.rest; len(c.rest) > 0 && c.timers[firstResponse] != nil {
+					c.arm(firstResponse, c.patience())
+				}
+			}
 		}
 	case sip.BYE:
 		c.byeTxs[ev.tx] = ev.out.dialog

@@ -26,6 +26,8 @@ type outgoing struct {
 	req    *sip.Request
 	to     target // looked up, unless hop is set
 	hop    hop    // exactly there
+	via    []hop  // or one of these, instead of looking to up
+	rest   []hop  // what of these was not tried
 	source string // over TCP: the connection the far end's messages come by, as a last resort
 	dialog *dialog
 }
@@ -71,7 +73,8 @@ func (c *Call) transmit(out outgoing) {
 	if len(hops) == 0 && err == nil {
 		err = errNowhere
 	}
-	for _, to := range hops {
+	for i, to := range hops {
+		out.rest = hops[i+1:]
 		if !c.agent.Supports(to.network) {
 			err = ErrTransport
 			continue
@@ -88,6 +91,9 @@ func (c *Call) transmit(out outgoing) {
 func (c *Call) hops(ctx context.Context, out outgoing) ([]hop, error) {
 	if out.hop.addr.IsValid() {
 		return []hop{out.hop}, nil
+	}
+	if len(out.via) > 0 {
+		return out.via, nil
 	}
 	hops, err := c.agent.resolve(ctx, out.to)
 	if out.to.network == udp && c.agent.Supports(tcp) && len(out.req.String())+viaHeadroom > udpMost {

@@ -16,10 +16,10 @@ type state func(ev event) state
 // start sends the INVITE.
 func (c *Call) start() state {
 	c.log.Info("call placed", "number", number.Mask(c.number))
-	c.arm(firstResponse, firstResponseTime)
+	c.arm(firstResponse, c.patience())
 	c.arm(ringing, c.limits.ring)
 	c.invite = c.newInvite(c.media.Offer(c.trunk.Codecs))
-	c.send(outgoing{req: c.invite, to: wayTo(&c.trunk)})
+	c.send(outgoing{req: c.invite, to: wayTo(&c.trunk), via: c.via})
 	return c.dialing
 }
 
@@ -67,6 +67,9 @@ func (c *Call) unanswered(ev event, stay state) state {
 	case sendFailed:
 		if ev.out.req.IsInvite() {
 			c.log.Warn("the trunk cannot be reached", "error", ev.err)
+			if next, ok := c.elsewhere(true); ok {
+				return next
+			}
 			c.end(wire.TrunkFailed, 0)
 			return nil
 		}
@@ -75,6 +78,9 @@ func (c *Call) unanswered(ev event, stay state) state {
 		// library; the responses still come, as strays.
 		if ev.tx == c.inviteTx && (!c.heard || !timedOut(ev.err)) {
 			c.log.Warn("the trunk does not respond", "error", ev.err)
+			if next, ok := c.elsewhere(true); ok {
+				return next
+			}
 			c.end(wire.TrunkFailed, 0)
 			return nil
 		}
@@ -91,6 +97,13 @@ func (c *Call) unanswered(ev event, stay state) state {
 		switch {
 		case !c.due(ev):
 		case ev.timer == firstResponse:
+			if next, ok := c.elsewhere(true); ok {
+				return next
+			}
+			if wait := firstResponseTime - c.agent.clock.Now().Sub(c.placed); wait > 0 {
+				c.arm(firstResponse, wait) // there is no other way after all
+				return stay
+			}
 			c.end(wire.TrunkFailed, 0)
 			return c.withdraw()
 		case ev.timer == ringing:
@@ -125,6 +138,11 @@ func (c *Call) final(ev response, stay state) state {
 	}
 	if ev.tx == nil {
 		c.send(outgoing{req: refusalAck(c.invite, res), hop: c.inviteTo})
+	}
+	if worthAnotherWay(res.StatusCode) {
+		if next, ok := c.elsewhere(false); ok {
+			return next
+		}
 	}
 	c.end(ending(res, c.Snapshot().State != wire.Dialing), res.StatusCode)
 	return nil

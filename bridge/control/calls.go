@@ -94,12 +94,16 @@ func (s *Server) start(wish wire.CallRequest) (wire.Call, error) {
 	if media, err := netip.ParseAddrPort(wish.Leg.Media); err != nil || media.Port() == 0 {
 		return wire.Call{}, errBadRequest
 	}
-	slot, err := s.cfg.Trunks.First(wish.Number, wish.Trunk)
+	next, err := s.cfg.Trunks.Ways(wish.Number, wish.Trunk)
 	if err == trunk.ErrNotCarried && wish.Trunk != "" {
 		err = errPinned
 	}
 	if err != nil {
 		return wire.Call{}, err
+	}
+	slot := next()
+	if slot == nil {
+		return wire.Call{}, trunk.ErrFull
 	}
 	// The lease first: the call may end before Place returns.
 	if !s.leases.begin(wish.ID, wish.Leg.Instance) {
@@ -107,7 +111,7 @@ func (s *Server) start(wish wire.CallRequest) (wire.Call, error) {
 		return wire.Call{}, call.ErrExists
 	}
 	placed, err := s.cfg.Agent.Place(call.Order{
-		ID: wish.ID, Room: wish.Room, Number: wish.Number, Leg: *wish.Leg, Slot: slot,
+		ID: wish.ID, Room: wish.Room, Number: wish.Number, Leg: *wish.Leg, Slot: slot, Next: next,
 	})
 	if err != nil {
 		s.leases.end(wish.ID)

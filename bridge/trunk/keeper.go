@@ -43,6 +43,10 @@ const (
 	missesDown = 2
 	whileDown  = 10 * time.Second
 
+	// believedBack is how long a trunk that is not probed is passed over
+	// after a call that was not answered.
+	believedBack = time.Minute
+
 	// goodbyeTime is what the carriers get to hear that we leave.
 	goodbyeTime = 300 * time.Millisecond
 )
@@ -94,6 +98,7 @@ type Keeper struct {
 type ward struct {
 	trunk  Trunk
 	cancel context.CancelFunc
+	ask    chan struct{} // probe now: a call was not answered
 	again  chan struct{} // register now: the way to the carrier has broken
 }
 
@@ -127,7 +132,7 @@ func (k *Keeper) Load(trunks []Trunk) {
 			continue
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		w := &ward{trunk: t, cancel: cancel, again: make(chan struct{}, 1)}
+		w := &ward{trunk: t, cancel: cancel, ask: make(chan struct{}, 1), again: make(chan struct{}, 1)}
 		k.wards[t.ID] = w
 		k.table.note(t.ID, func(s *status) {
 			*s = status{}
@@ -154,6 +159,29 @@ func (k *Keeper) Renew(id string) {
 		case w.again <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// Heard notes that a trunk's host has answered a call, or has let it time out.
+// Then it is asked at once how it is; one that may not be asked is believed to
+// be back after a while.
+func (k *Keeper) Heard(id string, answered bool) {
+	k.table.Heard(id, answered)
+	if answered {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w := k.wards[id]
+	switch {
+	case w == nil:
+	case w.trunk.ProbeEvery > 0:
+		select {
+		case w.ask <- struct{}{}:
+		default:
+		}
+	default:
+		k.clock.AfterFunc(believedBack, func() { k.table.Heard(id, true) })
 	}
 }
 
@@ -270,7 +298,7 @@ func (k *Keeper) keepProbing(ctx context.Context, w *ward) {
 				k.table.note(t.ID, func(s *status) { s.silent, s.latency, s.problem = true, 0, err.Error() })
 			}
 		}
-		if !k.sleep(ctx, wait, nil) {
+		if !k.sleep(ctx, wait, w.ask) {
 			return
 		}
 	}

@@ -194,6 +194,25 @@ func (t *Table) Choose(number, pinned string) (iter.Seq[*Slot], error) {
 	}, nil
 }
 
+// Ways returns a function that takes the slots Choose would yield, one with
+// each call, and nil when there is no more. It holds nothing in between.
+func (t *Table) Ways(number, pinned string) (next func() *Slot, err error) {
+	candidates, err := t.candidates(number, pinned)
+	if err != nil {
+		return nil, err
+	}
+	return func() *Slot {
+		for len(candidates) > 0 {
+			trunk := candidates[0]
+			candidates = candidates[1:]
+			if slot, ok := t.take(trunk); ok {
+				return slot
+			}
+		}
+		return nil
+	}, nil
+}
+
 // First returns the best slot, or why there is none.
 func (t *Table) First(number, pinned string) (*Slot, error) {
 	slots, err := t.Choose(number, pinned)
