@@ -210,8 +210,7 @@ func (a *Agent) place(order Order) (*Call, error) {
 	case exists || a.finished.has(order.ID):
 		err = ErrExists
 	default:
-		a.calls[call.id] = call
-		a.dialogs[call.callID] = call
+		a.enlist(call)
 		a.callWG.Add(2) // for run and writeLoop
 	}
 	a.mu.Unlock()
@@ -222,6 +221,12 @@ func (a *Agent) place(order Order) (*Call, error) {
 	go call.writeLoop()
 	go call.run()
 	return call, nil
+}
+
+// enlist puts a call where its messages find it. mu is held.
+func (a *Agent) enlist(call *Call) {
+	a.calls[call.id] = call
+	a.dialogs[call.callID] = call
 }
 
 // Call returns how a call stands, also for a while after its ending.

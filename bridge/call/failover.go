@@ -108,8 +108,7 @@ func (c *Call) succeed(slot *trunk.Slot, hops []hop) bool {
 		return false
 	}
 	c.successor = s
-	a.calls[s.id] = s
-	a.dialogs[s.callID] = s
+	a.enlist(s)
 	a.callWG.Add(2) // for run and writeLoop
 	a.mu.Unlock()
 	// The predecessor is not in the list any more, so nobody else tells it.
