@@ -15,6 +15,8 @@ import (
 	"dialroom/bridge/call"
 	"dialroom/bridge/control"
 	"dialroom/bridge/leg"
+	"dialroom/bridge/reception"
+	"dialroom/bridge/registrar"
 	"dialroom/bridge/trunk"
 	"dialroom/shared/config"
 	"dialroom/shared/sign"
@@ -51,6 +53,9 @@ type Main struct {
 	agent    *call.Agent
 	control  *control.Server
 	reporter *control.Reporter
+
+	registrar *registrar.Registrar
+	desk      *reception.Desk
 }
 
 // NewMain returns a process that has not been started. path is the settings
@@ -99,12 +104,13 @@ func (m *Main) Run() (err error) {
 	instance := "b_" + strings.ToLower(rand.Text()[:16])
 	m.control, err = control.New(control.Config{
 		Listen: b.Listen, Verifier: verifier, Agent: m.agent, Trunks: m.trunks, SFU: sfu, Reporter: m.reporter,
-		Media: hub.Media(), Instance: instance, Clock: m.clock, Logger: m.log,
+		Media: hub.Media(), Instance: instance, Clock: m.clock, Logger: m.log, Inside: m.inside,
 	})
 	if err != nil {
 		return err
 	}
 	m.later(m.control.Close)
+	m.openDoor(sfu, hub.Media())
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
 	m.keeper.Load(trunksOf(m.cfg))
 	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(),
@@ -147,7 +153,8 @@ func (m *Main) Reload() {
 	}
 	m.trunks.Load(trunksOf(next))
 	m.keeper.Load(trunksOf(next))
-	m.cfg.Trunks = next.Trunks
+	m.furnish(next)
+	m.cfg.Trunks, m.cfg.Extensions, m.cfg.Numbers = next.Trunks, next.Extensions, next.Numbers
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks))
 }
 

@@ -31,11 +31,23 @@ func policyOf(c *config.Config) (dial.Policy, error) {
 			carried = append(carried, t.Prefixes...)
 		}
 	}
+	for _, e := range c.Extensions {
+		carried = append(carried, e.Number) // our own desk phones
+	}
 	rules, err := fraud.New(fraud.Settings{Allow: c.Fraud.Allow, Carried: carried})
 	if err != nil {
 		return dial.Policy{}, fmt.Errorf("fraud: %w", err)
 	}
-	return dial.Policy{Rules: rules, MaxRing: c.Fraud.MaxRing, MaxDuration: c.Fraud.MaxDuration}, nil
+	return dial.Policy{Rules: rules, MaxRing: c.Fraud.MaxRing, MaxDuration: c.Fraud.MaxDuration, Numbers: numbersOf(c)}, nil
+}
+
+// numbersOf returns the virtual numbers and their rooms, "" where the caller chooses.
+func numbersOf(c *config.Config) map[string]string {
+	numbers := make(map[string]string, len(c.Numbers))
+	for _, n := range c.Numbers {
+		numbers[n.Number] = n.Room
+	}
+	return numbers
 }
 
 // checkFiles checks what the settings only name: the certificate, and the
@@ -86,6 +98,7 @@ func (m *Main) Reload() {
 		m.log.Warn("these changes of the settings need a restart", "keys", keys)
 	}
 	m.cfg.Trunks, m.cfg.Fraud = next.Trunks, next.Fraud
+	m.cfg.Numbers, m.cfg.Extensions = next.Numbers, next.Extensions
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks), "allow", len(next.Fraud.Allow))
 }
 

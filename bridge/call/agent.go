@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -54,9 +55,14 @@ var (
 	ErrMedia     = errors.New("no way for the audio")
 )
 
+// dialogKey finds a call by what its far end sends: its Call-ID and our tag. A
+// call to ourselves is two calls with one Call-ID.
+func dialogKey(callID, tag string) string { return callID + "\x00" + tag }
+
 // Agent is the bridge's SIP user agent: its listeners, its transactions and
 // its calls.
 type Agent struct {
+	reception atomic.Pointer[Reception] // who decides about inbound calls
 	// fixed after Listen
 	cfg    Config
 	log    *slog.Logger
@@ -72,8 +78,10 @@ type Agent struct {
 
 	// guarded by mu
 	mu       sync.Mutex
-	calls    map[string]*Call // by call id
-	dialogs  map[string]*Call // by Call-ID
+	calls    map[string]*Call  // by call id
+	dialogs  map[string]*Call  // by Call-ID and our tag
+	merged   map[string]bool   // inbound INVITEs that have a call, by mergeKey
+	groups   map[string]*group // calls that ring at several devices, by call id
 	finished *history
 	draining bool
 	closed   bool
@@ -97,7 +105,7 @@ func Listen(cfg Config) (*Agent, error) {
 	tameLibrary()
 	a := &Agent{
 		cfg: cfg, log: cfg.Logger, clock: cfg.Clock,
-		calls: make(map[string]*Call), dialogs: make(map[string]*Call),
+		calls: make(map[string]*Call), dialogs: make(map[string]*Call), merged: make(map[string]bool), groups: make(map[string]*group),
 		finished: newHistory(), idle: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -177,6 +185,8 @@ type Order struct {
 	Leg    wire.Leg
 	Slot   *trunk.Slot // released when the call is over
 
+	Devices []Target // ring these, all at once, instead of the trunk's host
+
 	// Next takes the slot of the next trunk to try where this one fails, nil
 	// when there is none. A nil Next is a call that stays where it is.
 	Next func() *trunk.Slot
@@ -185,6 +195,13 @@ type Order struct {
 // Place starts a call and returns at once; what becomes of it is reported.
 // The slot is the agent's from here on, also when an error is returned.
 func (a *Agent) Place(order Order) (wire.Call, error) {
+	if len(order.Devices) > 0 {
+		placed, err := a.placeGroup(order)
+		if err != nil {
+			order.Slot.Release()
+		}
+		return placed, err
+	}
 	call, err := a.place(order)
 	if err != nil {
 		order.Slot.Release()
@@ -226,11 +243,14 @@ func (a *Agent) place(order Order) (*Call, error) {
 // enlist puts a call where its messages find it. mu is held.
 func (a *Agent) enlist(call *Call) {
 	a.calls[call.id] = call
-	a.dialogs[call.callID] = call
+	a.dialogs[dialogKey(call.callID, call.tag)] = call
 }
 
 // Call returns how a call stands, also for a while after its ending.
 func (a *Agent) Call(id string) (wire.Call, bool) {
+	if g := a.groupOf(id); g != nil {
+		return g.status(), true
+	}
 	a.mu.Lock()
 	call := a.calls[id]
 	if call == nil {
@@ -245,11 +265,22 @@ func (a *Agent) Call(id string) (wire.Call, bool) {
 func (a *Agent) Calls() []wire.Call {
 	a.mu.Lock()
 	running := make([]*Call, 0, len(a.calls))
+	groups := make([]*group, 0, len(a.groups))
 	for _, call := range a.calls {
-		running = append(running, call)
+		if call.forked == nil {
+			running = append(running, call)
+		}
+	}
+	for _, g := range a.groups {
+		groups = append(groups, g)
 	}
 	a.mu.Unlock()
-	list := make([]wire.Call, 0, len(running))
+	list := make([]wire.Call, 0, len(running)+len(groups))
+	for _, g := range groups {
+		if snapshot := g.status(); snapshot.State != wire.Ended {
+			list = append(list, snapshot)
+		}
+	}
 	for _, call := range running {
 		if snapshot := call.Snapshot(); snapshot.State != wire.Ended {
 			list = append(list, snapshot)
@@ -261,6 +292,10 @@ func (a *Agent) Calls() []wire.Call {
 // Hangup ends a call for the given reason. Ending a call that has ended
 // already is no error.
 func (a *Agent) Hangup(id string, reason wire.Ending) error {
+	if g := a.groupOf(id); g != nil {
+		g.hangUp(reason)
+		return nil
+	}
 	call, finished := a.find(id)
 	if call == nil {
 		if finished {
@@ -275,6 +310,11 @@ func (a *Agent) Hangup(id string, reason wire.Ending) error {
 // DTMF sends digits to the phone. The call must have audio.
 func (a *Agent) DTMF(id, digits string) error {
 	call, _ := a.find(id)
+	if g := a.groupOf(id); g != nil {
+		if call = g.front(); call == nil {
+			return ErrNoAudio
+		}
+	}
 	if call == nil {
 		return ErrUnknown
 	}
@@ -366,7 +406,10 @@ func (a *Agent) find(id string) (call *Call, finished bool) {
 func (a *Agent) forget(call *Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.dialogs, call.callID)
+	delete(a.dialogs, dialogKey(call.callID, call.tag))
+	if v := call.visit; v != nil {
+		delete(a.merged, mergeKey(v.ev.req))
+	}
 	if call.successor != nil {
 		return // the call goes on
 	}

@@ -75,6 +75,13 @@ type Call struct {
 	placed     time.Time
 	slot       *trunk.Slot
 	local      identity
+	tag        string // ours; fixed once the call is on the agent's lists
+	visit      *visit // of an inbound call
+	session    session
+	refreshing *refresh // our own re-INVITE or UPDATE under way
+	forked     *group   // the devices that ring together; nil: one INVITE
+	target     *Target  // a device, instead of the trunk's host
+	redirects  int
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call
 	invite     *sip.Request        // the last INVITE
@@ -141,6 +148,7 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 	c.ctx, c.cancel = context.WithCancel(a.ctx)
 	c.inviteCtx, c.stopInvite = context.WithCancel(c.ctx)
 	c.local = a.identify(&c.trunk)
+	c.tag, _ = c.local.from.Params.Get("tag")
 	return c
 }
 
@@ -226,6 +234,9 @@ func (c *Call) runFrom(next state) {
 		}
 	}
 	c.end(wire.Shutdown, 0) // only abandon leaves this to be done
+	if c.visit != nil {
+		c.doneWithInvite()
+	}
 	c.stopTimers()
 	c.cancel()
 	close(c.done)
@@ -247,8 +258,10 @@ func (c *Call) end(reason wire.Ending, code int) {
 	c.ended = true
 	c.stopTimers()
 	stats := c.media.Stats()
-	c.media.Close()
-	c.slot.Release()
+	if c.forked == nil {
+		c.media.Close()
+		c.slot.Release()
+	}
 	c.change(func(s *wire.Call) { s.State, s.Reason, s.Code = wire.Ended, reason, code })
 	c.emit(wire.CallEvent{State: wire.Ended, Reason: reason, Code: code})
 	c.log.Info("call ended", "reason", reason, "code", code, "number", number.Mask(c.number), "media", stats)
@@ -261,6 +274,13 @@ func (c *Call) change(f func(*wire.Call)) {
 }
 
 func (c *Call) emit(ev wire.CallEvent) {
+	if c.visit != nil && !c.visit.granted {
+		return // nobody knows of it
+	}
+	if c.forked != nil {
+		c.forked.hear(c, ev)
+		return
+	}
 	c.events++
 	ev.Seq, ev.ID, ev.Trunk, ev.At = c.events, c.id, c.trunk.ID, c.agent.clock.Now().UnixMilli()
 	c.agent.cfg.Report(ev)

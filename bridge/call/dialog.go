@@ -19,6 +19,7 @@ type dialog struct {
 	source    string        // where its last response came from, host:port
 	network   string        // transport of that response
 	answer    []byte        // SDP it sent in a 183
+	rseq      uint32        // of its last reliable provisional response
 	ack       *sip.Request  // our ACK to its 200
 	byed      bool          // BYE was sent or received
 }

@@ -126,7 +126,7 @@ func fuzzedCall(t *testing.T, agent *Agent, hub *leg.Hub, serial int, stage byte
 		call.byes = 1
 	}
 	agent.mu.Lock()
-	agent.calls[call.id], agent.dialogs[call.callID] = call, call
+	agent.calls[call.id], agent.dialogs[dialogKey(call.callID, call.tag)] = call, call
 	agent.mu.Unlock()
 	agent.callWG.Add(1)
 	go call.runFrom(next)

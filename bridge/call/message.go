@@ -13,9 +13,9 @@ const (
 	userAgent = "Dialroom"
 
 	// allowed is what the far end may send us in a dialog, and what an
-	// OPTIONS gets to know. UPDATE is there for session timers that the far
-	// end runs (RFC 4028 §7.4); we announce no extension we do not speak.
-	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+	// OPTIONS gets to know. UPDATE is there for session timers (RFC 4028
+	// §7.4); we announce no extension we do not speak.
+	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK"
 
 	contactUser = "dialroom"
 )
@@ -100,11 +100,16 @@ func (c *Call) base(method sip.RequestMethod, uri sip.Uri, seq uint32) *sip.Requ
 func (c *Call) newInvite(offer []byte) *sip.Request {
 	uri := c.local.request
 	uri.User = c.trunk.User(c.number)
+	if c.target != nil {
+		uri = *c.target.URI.Clone()
+	}
 	req := c.base(sip.INVITE, uri, c.nextSeq())
-	req.AppendHeader(&sip.ToHeader{Address: sip.Uri{Scheme: "sip", User: uri.User, Host: uri.Host}})
+	req.AppendHeader(&sip.ToHeader{Address: sip.Uri{Scheme: "sip", User: c.trunk.User(c.number), Host: uri.Host}})
 	req.AppendHeader(&sip.ContactHeader{}) // filled in when the transport is known
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
 	req.AppendHeader(sip.NewHeader("Accept", "application/sdp"))
+	req.AppendHeader(sip.NewHeader("Supported", extensions))
+	c.session.request(req)
 	if route := routeOf(&c.trunk); route != nil {
 		req.AppendHeader(route)
 	}

@@ -14,7 +14,7 @@ import (
 // to one that was challenged before.
 func (c *Call) toInvite(res *sip.Response) bool {
 	cseq := res.CSeq()
-	return cseq != nil && cseq.MethodName == sip.INVITE && cseq.SeqNo == c.invite.CSeq().SeqNo
+	return c.invite != nil && cseq != nil && cseq.MethodName == sip.INVITE && cseq.SeqNo == c.invite.CSeq().SeqNo
 }
 
 // provisional returns the provisional response to our INVITE that ev is, or
@@ -31,6 +31,9 @@ func (c *Call) provisional(ev event) *sip.Response {
 	c.disarm(firstResponse)
 	if r.res.StatusCode != sip.StatusTrying {
 		c.fork(r.res)
+		if !c.reliable(r.res) {
+			return trying(r.res)
+		}
 	}
 	return r.res
 }
@@ -62,7 +65,7 @@ func (c *Call) fork(res *sip.Response) *dialog {
 // media. It returns false when the response brings no audio. The first SDP of
 // a branch is its answer; repeats say nothing new (RFC 3261 §13.2.1).
 func (c *Call) hears(res *sip.Response) bool {
-	if len(res.Body()) == 0 || res.StatusCode == sip.StatusTrying {
+	if len(res.Body()) == 0 || res.StatusCode == sip.StatusTrying || c.forked != nil {
 		return false
 	}
 	d := c.fork(res)

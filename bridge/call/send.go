@@ -44,6 +44,10 @@ func (c *Call) send(out outgoing) {
 
 // sendInside sends a request in a dialog on the dialog's way.
 func (c *Call) sendInside(d *dialog, req *sip.Request) {
+	if way, ok := c.direct(d); ok {
+		c.send(outgoing{req: req, hop: way, dialog: d})
+		return
+	}
 	c.send(outgoing{req: req, to: d.next(), source: d.source, dialog: d})
 }
 

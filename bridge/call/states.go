@@ -19,6 +19,10 @@ func (c *Call) start() state {
 	c.arm(firstResponse, c.patience())
 	c.arm(ringing, c.limits.ring)
 	c.invite = c.newInvite(c.media.Offer(c.trunk.Codecs))
+	if c.target != nil {
+		c.send(outgoing{req: c.invite, hop: c.target.hop()})
+		return c.dialing
+	}
 	c.send(outgoing{req: c.invite, to: wayTo(&c.trunk), via: c.via})
 	return c.dialing
 }
@@ -135,10 +139,21 @@ func (c *Call) final(ev response, stay state) state {
 			return stay
 		}
 		c.log.Warn("the trunk refuses us", "error", err)
+	case res.StatusCode == statusIntervalTooSmall && c.session.least == 0:
+		// RFC 4028 §7.3: once more with the interval it wants.
+		if c.session.learn(res); c.session.least > 0 {
+			c.acknowledgeRefusal(ev)
+			c.resend(c.inviteTo)
+			return stay
+		}
+	case res.StatusCode >= 300 && res.StatusCode < 400:
+		if to, ok := c.redirected(res); ok {
+			c.acknowledgeRefusal(ev)
+			c.resendTo(to)
+			return stay
+		}
 	}
-	if ev.tx == nil {
-		c.send(outgoing{req: refusalAck(c.invite, res), hop: c.inviteTo})
-	}
+	c.acknowledgeRefusal(ev)
 	if worthAnotherWay(res.StatusCode) {
 		if next, ok := c.elsewhere(false); ok {
 			return next
@@ -157,6 +172,12 @@ func (c *Call) answer(res *sip.Response) state {
 		return c.withdraw()
 	}
 	c.acknowledge(d)
+	if c.forked != nil && !c.forked.claim(c) {
+		// Another device was faster.
+		c.end(wire.HangupRoom, 0)
+		c.bye(d)
+		return c.leave()
+	}
 	c.creds.settled()
 	sdp := res.Body()
 	if len(sdp) == 0 {
@@ -179,6 +200,7 @@ func (c *Call) answer(res *sip.Response) state {
 	c.arm(duration, c.limits.duration)
 	c.arm(silence, silenceTime)
 	c.answeredAt = c.agent.clock.Now()
+	c.session.settle(c, res)
 	c.change(func(s *wire.Call) { s.Code = res.StatusCode })
 	c.report(wire.Answered, codec)
 	return c.answered
@@ -186,6 +208,9 @@ func (c *Call) answer(res *sip.Response) state {
 
 // answered: both sides talk.
 func (c *Call) answered(ev event) state {
+	if next, taken := c.midCall(ev); taken {
+		return next
+	}
 	switch ev := ev.(type) {
 	case sent:
 		c.noteSent(ev)
@@ -228,6 +253,9 @@ func (c *Call) answered(ev event) state {
 
 // hangUp ends an answered call with BYE (RFC 3261 §15.1.1).
 func (c *Call) hangUp(reason wire.Ending) state {
+	if r := c.reinvite; r != nil && r.first {
+		return c.partWhenACKed(reason)
+	}
 	c.end(reason, 0)
 	c.bye(c.dialog)
 	return c.leave()

@@ -94,14 +94,23 @@ func (s *Server) start(wish wire.CallRequest) (wire.Call, error) {
 	if media, err := netip.ParseAddrPort(wish.Leg.Media); err != nil || media.Port() == 0 {
 		return wire.Call{}, errBadRequest
 	}
-	next, err := s.cfg.Trunks.Ways(wish.Number, wish.Trunk)
+	order, inside, err := s.inside(wish)
+	if err != nil {
+		return wire.Call{}, err
+	}
+	slot, next := order.Slot, order.Next
+	if !inside {
+		next, err = s.cfg.Trunks.Ways(wish.Number, wish.Trunk)
+	}
 	if err == trunk.ErrNotCarried && wish.Trunk != "" {
 		err = errPinned
 	}
 	if err != nil {
 		return wire.Call{}, err
 	}
-	slot := next()
+	if !inside {
+		slot = next()
+	}
 	if slot == nil {
 		return wire.Call{}, trunk.ErrFull
 	}
@@ -111,7 +120,7 @@ func (s *Server) start(wish wire.CallRequest) (wire.Call, error) {
 		return wire.Call{}, call.ErrExists
 	}
 	placed, err := s.cfg.Agent.Place(call.Order{
-		ID: wish.ID, Room: wish.Room, Number: wish.Number, Leg: *wish.Leg, Slot: slot, Next: next,
+		ID: wish.ID, Room: wish.Room, Number: wish.Number, Leg: *wish.Leg, Slot: slot, Next: next, Devices: order.Devices,
 	})
 	if err != nil {
 		s.leases.end(wish.ID)
@@ -140,9 +149,8 @@ func (s *Server) hangUp(_ context.Context, req request) (reply, error) {
 	if args := req.c.QueryArgs(); args.Has("reason") {
 		reason = wire.Ending(args.Peek("reason"))
 	}
-	switch reason {
-	case wire.HangupRoom, wire.RoomEmpty, wire.Shutdown, wire.MaxDuration:
-	default:
+	script := reason == wire.HangupRoom || reason == wire.RoomEmpty || reason == wire.Shutdown || reason == wire.MaxDuration
+	if !script && (req.key.Role != sign.RoleSFU || !isRoomReason(reason)) {
 		return reply{}, errReason
 	}
 	if err := s.cfg.Agent.Hangup(req.id, reason); err != nil {

@@ -78,6 +78,8 @@ func answerTo(err error) (int, wire.Error) {
 		return http.StatusNotFound, unplaced("not-found", string(wire.BadTrunk))
 	case errors.Is(err, errPinned):
 		return http.StatusForbidden, unplaced("refused", string(wire.BadTrunk))
+	case errors.Is(err, errNobody):
+		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.Unreachable))
 	case errors.Is(err, trunk.ErrDisabled), errors.Is(err, trunk.ErrNotCarried), errors.Is(err, trunk.ErrFull):
 		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.NoTrunk))
 	case errors.Is(err, call.ErrTransport), errors.Is(err, call.ErrMedia):
@@ -105,6 +107,8 @@ func ending(err error) wire.Ending {
 		return wire.NoTrunk
 	case wire.Shutdown:
 		return wire.Shutdown
+	case wire.Unreachable:
+		return wire.Unreachable
 	}
 	if errors.Is(err, errPinned) || errors.Is(err, trunk.ErrUnknown) {
 		return wire.NoTrunk

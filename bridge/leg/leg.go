@@ -77,6 +77,7 @@ type Leg struct {
 	inCodec uint8 // static payload type of the stream to the sfu
 	out     splice
 	keys    keypad
+	player  player
 	pressed listener
 	onKey   func(key byte)
 	heard   reception
@@ -124,6 +125,9 @@ func (l *Leg) tick(now time.Time) time.Time {
 		l.report(now)
 	}
 	if due, more := l.pressKeys(now); more {
+		return due
+	}
+	if due, more := l.play(now); more {
 		return due
 	}
 	return l.reports.due

@@ -178,7 +178,7 @@ func (l *Leg) fromSFU(packet []byte, from netip.AddrPort) {
 	case h.pt != p.static:
 		l.stats.Unwanted++
 		l.out.leave(h)
-	case !p.speaks, l.keys.active():
+	case !p.speaks, l.keys.active(), l.player.active():
 		l.out.leave(h)
 	default:
 		if h, ok = l.out.take(h, now); !ok {

@@ -89,6 +89,7 @@ func (r *Room) UpdateCall(id string, u CallUpdate) {
 		case !c.live():
 			c.Reason, c.Text, c.Participant = u.Reason, u.Text, ""
 			r.phoneLeaves(c)
+			r.after = append(r.after, func() { r.update(func() { r.settleAnchor(c) }) })
 		case c.State == wire.Early || c.State == wire.Answered:
 			r.phoneEnters(c, u.Leg)
 		}

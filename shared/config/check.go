@@ -63,6 +63,7 @@ func check(d *decoder, c *Config) {
 	for i := range c.Trunks {
 		checkTrunk(d, &c.Trunks[i], fmt.Sprintf("trunks[%d]", i), ids)
 	}
+	checkNumbers(d, c)
 	checkFraud(d, &c.Fraud)
 }
 

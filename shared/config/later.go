@@ -23,10 +23,8 @@ func refuseLater(d *decoder, c *Config) {
 		at := fmt.Sprintf("trunks[%d]", i)
 		later(at+".transport", t.Transport == "tls")
 		later(at+".srtp", t.SRTP == "optional" || t.SRTP == "required")
-		later(at+".allowed_sources", len(t.AllowedSources) > 0)
+
 	}
-	later("extensions", len(c.Extensions) > 0)
-	later("numbers", len(c.Numbers) > 0)
 
 	f, standard := c.Fraud, Default().Fraud
 	later("fraud.block", len(f.Block) > 0)

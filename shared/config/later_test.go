@@ -15,9 +15,7 @@ func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
 		trunk + "transport: tls\n":                                    "4: trunks[0].transport",
 		trunk + "srtp: optional\n":                                    "4: trunks[0].srtp",
 		trunk + "srtp: required\n":                                    "4: trunks[0].srtp",
-		trunk + "allowed_sources: [192.0.2.0/24]\n":                   "4: trunks[0].allowed_sources",
-		"extensions:\n- {number: \"610\", password: p, name: desk}\n": "1: extensions",
-		"numbers:\n- {number: \"+4930123400\", room: r}\n":            "1: numbers",
+
 		"fraud:\n  block: [\"+4918\"]\n":                              "2: fraud.block",
 		"fraud:\n  block_types: [premium_rate]\n":                     "2: fraud.block_types",
 		"fraud:\n  per_day: {total: 1}\n":                             "2: fraud.per_day.total",

@@ -136,12 +136,6 @@ type Extension struct {
 	Name     string `yaml:"name"`
 }
 
-// Number is a virtual number: an inbound number and its room.
-type Number struct {
-	Number string `yaml:"number"`
-	Room   string `yaml:"room"`
-	Name   string `yaml:"name"`
-}
 
 // Fraud is what FraudGuard goes by.
 type Fraud struct {

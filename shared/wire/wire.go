@@ -149,6 +149,8 @@ type LegRequest struct {
 	Key       string `json:"key,omitempty"`       // id of the script key that asked
 	Direction string `json:"direction,omitempty"` // "out" (default) or "in"
 	Media     string `json:"media"`               // the bridge's RTP address
+
+	Visitor *Visitor `json:"visitor,omitempty"` // of an inbound call
 }
 
 // LegResponse grants a leg; Number is canonical, ID is the call's.
@@ -156,6 +158,9 @@ type LegResponse struct {
 	ID     string `json:"id"`
 	Number string `json:"number"`
 	Leg    Leg    `json:"leg"`
+
+	Room    string `json:"room,omitempty"`    // of an inbound call
+	Present bool   `json:"present,omitempty"` // somebody is in it
 }
 
 // CallEvent reports one change of a call, bridge → sfu. Events of one call
