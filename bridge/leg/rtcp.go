@@ -34,7 +34,7 @@ type reports struct {
 func (l *Leg) report(now time.Time) {
 	l.reports.due = nextReport(now)
 	p := l.path
-	if p == nil || !p.RTCP.IsValid() {
+	if p == nil || !l.remoteRTCP().IsValid() {
 		return
 	}
 	var blocks []rtcp.ReceptionReport
@@ -70,7 +70,13 @@ func (l *Leg) report(now time.Time) {
 		l.log.Error("RTCP report not written", "error", err)
 		return
 	}
-	_ = l.rtcp.WriteTo(b, p.RTCP) // the next one is five seconds away
+	if p.srtp != nil {
+		if b, err = p.srtp.out.EncryptRTCP(nil, b, nil); err != nil {
+			l.log.Error("RTCP report not encrypted", "error", err)
+			return
+		}
+	}
+	_ = l.rtcp.WriteTo(b, l.remoteRTCP()) // the next one is five seconds away
 }
 
 // fromPhoneRTCP reads the phone's reports.
@@ -78,14 +84,25 @@ func (l *Leg) fromPhoneRTCP(packet []byte, from netip.AddrPort) {
 	now := l.hub.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.path == nil || from != l.path.RTCP {
+	p := l.path
+	if p == nil || from != l.remoteRTCP() && (!l.latch.at.IsValid() || l.latch.rtcp.IsValid() || from.Addr() != l.latch.at.Addr()) {
 		l.stats.WrongSource++
 		return
+	}
+	var err error
+	if p.srtp != nil {
+		if packet, err = p.srtp.in.DecryptRTCP(nil, packet, nil); err != nil {
+			l.stats.Forged++
+			return
+		}
 	}
 	packets, err := rtcp.Unmarshal(packet)
 	if err != nil {
 		l.stats.Invalid++
 		return
+	}
+	if l.latch.at.IsValid() {
+		l.latch.rtcp = from
 	}
 	for _, p := range packets {
 		switch p := p.(type) {
