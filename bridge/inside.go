@@ -78,6 +78,7 @@ func (m *Main) inside(number, room string) (devices []call.Target, as trunk.Trun
 		return nil, trunk.Trunk{}, false
 	}
 	for _, b := range m.registrar.Bindings(number) {
+		as.SRTP, as.NAT = reception.PhoneSRTP, true
 		devices = append(devices, call.Target{URI: b.URI, Network: b.Network, Addr: b.Source})
 	}
 	return devices, as, true

@@ -38,6 +38,7 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 			Register: t.Register, ProbeEvery: t.ProbeEvery, Private: t.HideCallerID, Rules: rulesOf(t.Rewrite),
 			FromUser: t.From.User, FromHost: t.From.Host, FromDisplay: t.From.Display, CallerID: t.CallerID,
 			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
+			SRTP: t.SRTP, NAT: t.NAT,
 			Sources: prefixesOf(t.AllowedSources),
 		})
 	}

@@ -144,6 +144,7 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 			ID: order.ID, Room: order.Room, Number: order.Number, Trunk: order.Slot.Trunk.ID, State: wire.Dialing,
 		},
 	}
+	equip(media, &c.trunk)
 	c.log = a.log.With("call", c.id, "room", order.Room, "trunk", c.trunk.ID)
 	c.ctx, c.cancel = context.WithCancel(a.ctx)
 	c.inviteCtx, c.stopInvite = context.WithCancel(c.ctx)

@@ -210,6 +210,7 @@ func (c *Call) negotiate(ev request) (body []byte, offered, ok bool) {
 		c.refuse(ev, sip.StatusUnsupportedMediaType, "Unsupported Media Type", sip.NewHeader("Accept", "application/sdp"))
 		return nil, false, false
 	}
+	locate(c.media, &c.trunk, ev.req.Source())
 	body, session, err := c.media.Accept(ev.req.Body())
 	if err != nil {
 		// The session stays as it was (RFC 3261 §14.2).
@@ -240,6 +241,7 @@ func (c *Call) acked(req *sip.Request) error {
 	if !r.offered {
 		return nil
 	}
+	locate(c.media, &c.trunk, req.Source())
 	session, err := c.media.Answer(req.Body())
 	if err != nil {
 		return err

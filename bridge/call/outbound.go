@@ -72,6 +72,7 @@ func (c *Call) hears(res *sip.Response) bool {
 	if d == nil || d.answer != nil {
 		return false
 	}
+	locate(c.media, &c.trunk, res.Source())
 	session, err := c.media.Answer(res.Body())
 	if err != nil {
 		c.log.Warn("early media cannot be used", "error", err)

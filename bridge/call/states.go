@@ -185,6 +185,7 @@ func (c *Call) answer(res *sip.Response) state {
 	}
 	codec := c.Snapshot().Codec
 	if c.dialog != d || !bytes.Equal(sdp, d.answer) {
+		locate(c.media, &c.trunk, res.Source())
 		session, err := c.media.Answer(sdp)
 		if err != nil {
 			c.log.Warn("the answer's SDP cannot be used", "error", err)

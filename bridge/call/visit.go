@@ -221,6 +221,8 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
 	}
 	media.SetCodecs(v.Trunk.Codecs)
+	equip(media, &v.Trunk)
+	locate(media, &v.Trunk, req.Source())
 	in := &visit{Visit: *v, ev: request{req: req, tx: tx, done: make(chan struct{})}}
 	in.requires, in.allows = lists(req, "Require", "100rel"), lists(req, "Supported", "100rel")
 	if len(req.Body()) > 0 {

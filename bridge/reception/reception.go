@@ -48,7 +48,7 @@ type Config struct {
 	Trunks    *trunk.Table
 	Registrar *registrar.Registrar
 	SFU       SFU
-	Media     netip.AddrPort                  // where the sfu sends RTP to
+	Media     netip.AddrPort                 // where the sfu sends RTP to
 	Lease     func(id, instance string) bool // begins the lease of a call
 	Logger    *slog.Logger
 }
@@ -167,6 +167,9 @@ func (d *Desk) admitTrunk(req *sip.Request, called string, slot *trunk.Slot) cal
 	}}
 }
 
+// PhoneSRTP is how media of a desk phone is protected: as the phone wants it.
+const PhoneSRTP = "optional"
+
 // admitPhone lets an extension call.
 func (d *Desk) admitPhone(req *sip.Request, called string) call.Admission {
 	ext, res := d.cfg.Registrar.Authenticate(req)
@@ -175,7 +178,7 @@ func (d *Desk) admitPhone(req *sip.Request, called string) call.Admission {
 	}
 	v := &call.Visit{
 		Caller: ext.Number, Name: ext.Name, Called: called, Extension: ext.Number,
-		Trunk: trunk.Trunk{Codecs: ownCodecs()},
+		Trunk: trunk.Trunk{Codecs: ownCodecs(), SRTP: PhoneSRTP, NAT: true},
 	}
 	if number, line, ok := d.find(called); ok {
 		v.Called, v.Line = number, line

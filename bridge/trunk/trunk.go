@@ -68,6 +68,9 @@ type Trunk struct {
 	Codecs     []wire.Codec
 	MaxCalls   int // concurrent calls; 0 is no limit
 
+	SRTP string // "off" or "", "optional", "required"
+	NAT  bool   // its phones may send from elsewhere than they say
+
 	Sources []netip.Prefix // where its calls come from, beside Host
 }
 

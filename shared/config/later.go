@@ -22,8 +22,6 @@ func refuseLater(d *decoder, c *Config) {
 	for i, t := range c.Trunks {
 		at := fmt.Sprintf("trunks[%d]", i)
 		later(at+".transport", t.Transport == "tls")
-		later(at+".srtp", t.SRTP == "optional" || t.SRTP == "required")
-
 	}
 
 	f, standard := c.Fraud, Default().Fraud

@@ -8,23 +8,21 @@ import (
 func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
 	trunk := "trunks:\n- id: a\n  host: h\n  "
 	for src, key := range map[string]string{
-		"sfu:\n  api_keys: [{id: ops, key: k}]\n":                     "2: sfu.api_keys",
-		"bridge:\n  sip:\n    tls: \":5061\"\n":                       "3: bridge.sip.tls",
-		"bridge:\n  sip:\n    tls_cert: a\n":                          "3: bridge.sip.tls_cert",
-		"bridge:\n  sip:\n    tls_key: a\n":                           "3: bridge.sip.tls_key",
-		trunk + "transport: tls\n":                                    "4: trunks[0].transport",
-		trunk + "srtp: optional\n":                                    "4: trunks[0].srtp",
-		trunk + "srtp: required\n":                                    "4: trunks[0].srtp",
+		"sfu:\n  api_keys: [{id: ops, key: k}]\n": "2: sfu.api_keys",
+		"bridge:\n  sip:\n    tls: \":5061\"\n":   "3: bridge.sip.tls",
+		"bridge:\n  sip:\n    tls_cert: a\n":      "3: bridge.sip.tls_cert",
+		"bridge:\n  sip:\n    tls_key: a\n":       "3: bridge.sip.tls_key",
+		trunk + "transport: tls\n":                "4: trunks[0].transport",
 
-		"fraud:\n  block: [\"+4918\"]\n":                              "2: fraud.block",
-		"fraud:\n  block_types: [premium_rate]\n":                     "2: fraud.block_types",
-		"fraud:\n  per_day: {total: 1}\n":                             "2: fraud.per_day.total",
-		"fraud:\n  per_day: {number: 1}\n":                            "2: fraud.per_day.number",
-		"fraud:\n  per_minute: {ip: 1}\n":                             "2: fraud.per_minute.ip",
-		"fraud:\n  concurrent: {ip: 1}\n":                             "2: fraud.concurrent.ip",
-		"fraud:\n  time_zone: Europe/Berlin\n":                        "2: fraud.time_zone",
-		"links:\n  secret: 0123456789abcdef\n":                        "2: links.secret",
-		"links:\n  require_signed: true\n":                            "2: links.require_signed",
+		"fraud:\n  block: [\"+4918\"]\n":          "2: fraud.block",
+		"fraud:\n  block_types: [premium_rate]\n": "2: fraud.block_types",
+		"fraud:\n  per_day: {total: 1}\n":         "2: fraud.per_day.total",
+		"fraud:\n  per_day: {number: 1}\n":        "2: fraud.per_day.number",
+		"fraud:\n  per_minute: {ip: 1}\n":         "2: fraud.per_minute.ip",
+		"fraud:\n  concurrent: {ip: 1}\n":         "2: fraud.concurrent.ip",
+		"fraud:\n  time_zone: Europe/Berlin\n":    "2: fraud.time_zone",
+		"links:\n  secret: 0123456789abcdef\n":    "2: links.secret",
+		"links:\n  require_signed: true\n":        "2: links.require_signed",
 	} {
 		t.Run(strings.TrimSuffix(key[3:], "[0]"), func(t *testing.T) {
 			_, err := parse(t, src+keysOnly, nil)
@@ -39,7 +37,7 @@ func TestLaterKeysMayBeSpelledOutAtTheirDefaults(t *testing.T) {
 	_, err := parse(t, keysOnly+`
 sfu: {api_keys: [], turn: {url: "", secret: ""}}
 bridge: {sip: {tls: "", tls_cert: "", tls_key: ""}}
-trunks: [{id: a, host: h, register: false, srtp: off, allowed_sources: [], codecs: [G722]}]
+trunks: [{id: a, host: h, register: false, srtp: required, nat: true, allowed_sources: [], codecs: [G722]}]
 extensions: []
 numbers: []
 fraud:

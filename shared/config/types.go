@@ -107,6 +107,7 @@ type Trunk struct {
 	DialFormat     string   `yaml:"dial_format"`
 	Codecs         []string `yaml:"codecs"`
 	SRTP           string   `yaml:"srtp"`
+	NAT            bool     `yaml:"nat"` // its media may come from elsewhere than its SDP says
 	MaxCalls       int      `yaml:"max_calls"`
 	AllowedSources []string `yaml:"allowed_sources"`
 
@@ -135,7 +136,6 @@ type Extension struct {
 	Password string `yaml:"password"`
 	Name     string `yaml:"name"`
 }
-
 
 // Fraud is what FraudGuard goes by.
 type Fraud struct {

@@ -1,0 +1,22 @@
+package call
+
+import (
+	"net/netip"
+
+	"dialroom/bridge/leg"
+	"dialroom/bridge/trunk"
+)
+
+// equip tells a leg how media travels on a trunk.
+func equip(media *leg.Leg, t *trunk.Trunk) { media.Secure(leg.ParseSRTP(t.SRTP)) }
+
+// locate tells a leg, before it takes the SDP of a message, where that came
+// from: a phone behind NAT does not know its own address.
+func locate(media *leg.Leg, t *trunk.Trunk, source string) {
+	if !t.NAT {
+		return
+	}
+	if at, err := netip.ParseAddrPort(source); err == nil {
+		media.BehindNAT(at.Addr())
+	}
+}
