@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -36,6 +37,11 @@ const (
 	flushTime = 400 * time.Millisecond
 )
 
+// keepAlive is how often a sign of life goes over connections to trunks: more
+// often than a NAT forgets a TCP connection (RFC 5382: two hours, in practice
+// minutes).
+const keepAlive = time.Minute
+
 // Main is the process: its parts and how they are put together.
 type Main struct {
 	path  string
@@ -50,6 +56,7 @@ type Main struct {
 	// fixed after Run
 	trunks   *trunk.Table
 	keeper   *trunk.Keeper
+	cert     *certificate
 	agent    *call.Agent
 	control  *control.Server
 	reporter *control.Reporter
@@ -91,15 +98,22 @@ func (m *Main) Run() (err error) {
 	m.trunks = trunk.NewTable(trunksOf(m.cfg))
 	m.reporter = control.NewReporter(sfu, m.clock, m.log)
 	m.later(m.flush)
+	var secure *tls.Config
+	if m.cert, secure, err = newCertificate(b.SIP); err != nil {
+		return err
+	}
 	m.agent, err = call.Listen(call.Config{
-		UDP: b.SIP.UDP, TCP: b.SIP.TCP, Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
+		UDP: b.SIP.UDP, TCP: b.SIP.TCP, TLS: b.SIP.TLS, TLSConfig: secure, KeepAlive: keepAlive,
+		Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
 		Trusted: m.trunks.Trusts, Heard: m.heard, Clock: m.clock, Logger: m.log,
 	})
 	if err != nil {
 		return err
 	}
 	m.later(func() { _ = m.agent.Close() })
-	m.keeper = trunk.NewKeeper(m.trunks, call.NewEnvoy(m.agent), m.clock, m.log)
+	envoy := call.NewEnvoy(m.agent)
+	m.keeper = trunk.NewKeeper(m.trunks, envoy, m.clock, m.log)
+	envoy.OnLost(m.keeper.Renew)
 	m.later(m.keeper.Close)
 	instance := "b_" + strings.ToLower(rand.Text()[:16])
 	m.control, err = control.New(control.Config{
@@ -113,7 +127,7 @@ func (m *Main) Run() (err error) {
 	m.openDoor(sfu, hub.Media())
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
 	m.keeper.Load(trunksOf(m.cfg))
-	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(),
+	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(), "sip_tls", m.agent.TLSAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)
 	return nil
 }
@@ -154,6 +168,9 @@ func (m *Main) Reload() {
 	m.trunks.Load(trunksOf(next))
 	m.keeper.Load(trunksOf(next))
 	m.furnish(next)
+	if err := m.cert.load(m.cfg.Bridge.SIP); err != nil {
+		m.log.Error("the certificate is not read again, the old one stays", "error", err)
+	}
 	m.cfg.Trunks, m.cfg.Extensions, m.cfg.Numbers = next.Trunks, next.Extensions, next.Numbers
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks))
 }

@@ -17,7 +17,7 @@ import (
 // checkTransports makes sure that every trunk's transport is listened on: the
 // far end sends its requests where Contact says.
 func checkTransports(path string, cfg *config.Config) error {
-	listens := map[string]string{"udp": cfg.Bridge.SIP.UDP, "tcp": cfg.Bridge.SIP.TCP}
+	listens := map[string]string{"udp": cfg.Bridge.SIP.UDP, "tcp": cfg.Bridge.SIP.TCP, "tls": cfg.Bridge.SIP.TLS}
 	var wrong []error
 	for i, t := range cfg.Trunks {
 		if t.Enabled && listens[t.Transport] == "" {
@@ -103,7 +103,7 @@ func needRestart(old, next *config.Config) []string {
 // listenIP is the address that SIP listens on; unspecified when it is all of
 // them.
 func listenIP(b config.Bridge) netip.Addr {
-	for _, listen := range []string{b.SIP.UDP, b.SIP.TCP} {
+	for _, listen := range []string{b.SIP.UDP, b.SIP.TCP, b.SIP.TLS} {
 		if listen == "" {
 			continue
 		}

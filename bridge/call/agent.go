@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -21,6 +23,16 @@ import (
 type Config struct {
 	UDP string // address to listen on for SIP over UDP, "" for none
 	TCP string // address to listen on for SIP over TCP, "" for none
+	TLS string // address to listen on for SIP over TLS, "" for none
+
+	// TLSConfig has our certificate (GetCertificate), the one we show when
+	// asked (GetClientCertificate) and whom we believe (RootCAs). It is needed
+	// with TLS.
+	TLSConfig *tls.Config
+
+	// KeepAlive is how often a sign of life goes over the connections we have
+	// opened; 0 is never.
+	KeepAlive time.Duration
 
 	// Public is the address that Via and Contact name. It must be one the
 	// far end can reach.
@@ -71,6 +83,8 @@ type Agent struct {
 	txl    *sip.TransactionLayer
 	udp    net.PacketConn
 	tcp    net.Listener
+	tls    net.Listener
+	conns  *conns
 	ctx    context.Context // ends with Close: lookups and connections stop
 	cancel context.CancelFunc
 	callWG sync.WaitGroup // calls
@@ -83,6 +97,7 @@ type Agent struct {
 	merged   map[string]bool   // inbound INVITEs that have a call, by mergeKey
 	groups   map[string]*group // calls that ring at several devices, by call id
 	finished *history
+	onLost   func(lane) // told when a connection of ours is gone
 	draining bool
 	closed   bool
 	idle     chan struct{} // closed when draining and no call is left
@@ -99,7 +114,7 @@ func Listen(cfg Config) (*Agent, error) {
 	if cfg.Trusted == nil {
 		cfg.Trusted = func(netip.Addr) bool { return false }
 	}
-	if cfg.UDP == "" && cfg.TCP == "" {
+	if cfg.UDP == "" && cfg.TCP == "" && cfg.TLS == "" {
 		return nil, errors.New("no address to listen on for SIP")
 	}
 	tameLibrary()
@@ -113,7 +128,10 @@ func Listen(cfg Config) (*Agent, error) {
 	a.tpl = sip.NewTransportLayer(net.DefaultResolver, sip.NewParser(), nil,
 		sip.WithTransportLayerLogger(quiet),
 		// A far end that stops reading must not hold up the call that writes.
-		sip.WithTransportLayerTransports(sip.TransportsConfig{TCP: &sip.TransportTCP{WriteTimeout: connectTime}}))
+		sip.WithTransportLayerTransports(sip.TransportsConfig{
+			TCP: &sip.TransportTCP{WriteTimeout: connectTime, DialerCreate: noDialer},
+			TLS: &sip.TransportTLS{TransportTCP: &sip.TransportTCP{WriteTimeout: connectTime, DialerCreate: noDialer}},
+		}))
 	a.txl = sip.NewTransactionLayer(a.tpl,
 		sip.WithTransactionLayerLogger(quiet),
 		sip.WithTransactionLayerUnhandledResponseHandler(a.stray))
@@ -144,9 +162,50 @@ func (a *Agent) listen() error {
 			return fmt.Errorf("listening for SIP over TCP: %w", err)
 		}
 		a.tcp = listener
-		a.wg.Go(func() { _ = a.tpl.ServeTCP(listener) })
+		a.wg.Go(func() { _ = a.tpl.ServeTCP(newDoor(listener)) })
 	}
+	if a.cfg.TLS != "" {
+		listener, err := net.Listen("tcp", a.cfg.TLS)
+		if err != nil {
+			return fmt.Errorf("listening for SIP over TLS: %w", err)
+		}
+		a.tls = listener
+		a.wg.Go(func() { _ = a.tpl.ServeTLS(tls.NewListener(newDoor(listener), a.cfg.TLSConfig)) })
+	}
+	a.conns = &conns{
+		feeds: map[string]*feed{tcp: newFeed(), tlsNetwork: newFeed()}, tls: a.cfg.TLSConfig, lost: a.lost,
+		ctx: a.ctx, wg: &a.wg, open: make(map[lane]*opening),
+	}
+	a.wg.Go(func() { _ = a.tpl.ServeTCP(a.conns.feeds[tcp]) })
+	a.wg.Go(func() { _ = a.tpl.ServeTLS(a.conns.feeds[tlsNetwork]) })
+	a.keepAlive()
 	return nil
+}
+
+// keepAlive pings the connections now and then until Close.
+func (a *Agent) keepAlive() {
+	if a.cfg.KeepAlive <= 0 {
+		return
+	}
+	var again func()
+	again = func() {
+		if a.ctx.Err() == nil {
+			a.conns.ping()
+			a.clock.AfterFunc(a.cfg.KeepAlive, again)
+		}
+	}
+	a.clock.AfterFunc(a.cfg.KeepAlive, again)
+}
+
+// lost tells who wants to know that a connection of ours is gone.
+func (a *Agent) lost(w lane) {
+	a.log.Debug("connection gone", "network", w.network, "to", w.addr)
+	a.mu.Lock()
+	f := a.onLost
+	a.mu.Unlock()
+	if f != nil {
+		f(w)
+	}
 }
 
 // UDPAddr returns the UDP listener's address, the zero value without one.
@@ -165,6 +224,14 @@ func (a *Agent) TCPAddr() netip.AddrPort {
 	return addrPort(a.tcp.Addr())
 }
 
+// TLSAddr returns the TLS listener's address, the zero value without one.
+func (a *Agent) TLSAddr() netip.AddrPort {
+	if a.tls == nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(a.tls.Addr())
+}
+
 // Supports reports whether the agent listens on a transport, and so can place
 // calls over it.
 func (a *Agent) Supports(network string) bool {
@@ -173,6 +240,8 @@ func (a *Agent) Supports(network string) bool {
 		return a.udp != nil
 	case tcp:
 		return a.tcp != nil
+	case tlsNetwork:
+		return a.tls != nil
 	}
 	return false
 }
@@ -380,6 +449,14 @@ func (a *Agent) Close() error {
 	}
 	if a.tcp != nil {
 		err = errors.Join(err, a.tcp.Close())
+	}
+	if a.tls != nil {
+		err = errors.Join(err, a.tls.Close())
+	}
+	if a.conns != nil {
+		for _, f := range a.conns.feeds {
+			_ = f.Close()
+		}
 	}
 	a.wg.Wait()
 	// The listener may have accepted a last connection while the first pass ran.

@@ -28,7 +28,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -285,10 +284,4 @@ func (c *Call) emit(ev wire.CallEvent) {
 	c.events++
 	ev.Seq, ev.ID, ev.Trunk, ev.At = c.events, c.id, c.trunk.ID, c.agent.clock.Now().UnixMilli()
 	c.agent.cfg.Report(ev)
-}
-
-// hop is one way to the far end: a transport and an address.
-type hop struct {
-	network string // udp or tcp
-	addr    netip.AddrPort
 }

@@ -82,6 +82,27 @@ type binding struct {
 	callID string
 	cseq   uint32
 	creds  credentials
+	by     hop // the way of the last REGISTER that was answered
+}
+
+// OnLost sets who is told when a connection breaks by which a trunk would have
+// sent calls.
+func (e *Envoy) OnLost(f func(trunkID string)) {
+	e.Agent.mu.Lock()
+	defer e.Agent.mu.Unlock()
+	e.Agent.onLost = func(w lane) {
+		var ids []string
+		e.mu.Lock()
+		for id, b := range e.bindings {
+			if b.by.network == w.network && b.by.addr == w.addr {
+				ids = append(ids, id)
+			}
+		}
+		e.mu.Unlock()
+		for _, id := range ids {
+			f(id)
+		}
+	}
 }
 
 // bindingOf returns the trunk's binding, a new one where its settings have
@@ -113,7 +134,7 @@ func (e *Envoy) Register(ctx context.Context, t trunk.Trunk, expires time.Durati
 	b := e.bindingOf(&t)
 	b.creds.settled()
 	for range maxAttempts {
-		res, err := e.exchange(ctx, &t, &b.creds, func() *sip.Request {
+		res, by, err := e.exchange(ctx, &t, &b.creds, func() *sip.Request {
 			b.cseq++
 			req := e.bare(sip.REGISTER, b.id, b.callID, b.cseq, &t)
 			req.AppendHeader(&sip.ToHeader{Address: b.id.from.Address})
@@ -122,9 +143,13 @@ func (e *Envoy) Register(ctx context.Context, t trunk.Trunk, expires time.Durati
 			req.AppendHeader(sip.NewHeader("Allow", allowed))
 			return req
 		})
-		switch {
-		case err != nil:
+		if err != nil {
 			return 0, err
+		}
+		e.mu.Lock()
+		b.by = by
+		e.mu.Unlock()
+		switch {
 		case res.StatusCode == 423:
 			// RFC 3261 §10.2.8: too brief.
 			least := seconds(res, "Min-Expires")
@@ -190,7 +215,7 @@ func grantedTo(res *sip.Response, user string, asked time.Duration) time.Duratio
 func (e *Envoy) Probe(ctx context.Context, t trunk.Trunk) (time.Duration, error) {
 	id, callID := e.identify(&t), rand.Text()
 	start := e.clock.Now()
-	res, err := e.exchange(ctx, &t, nil, func() *sip.Request {
+	res, _, err := e.exchange(ctx, &t, nil, func() *sip.Request {
 		req := e.bare(sip.OPTIONS, id, callID, 1, &t)
 		req.AppendHeader(&sip.ToHeader{Address: id.request})
 		req.AppendHeader(&sip.ContactHeader{})
@@ -225,14 +250,15 @@ func (a *Agent) bare(method sip.RequestMethod, id identity, callID string, seq u
 
 // exchange sends a request to a trunk and returns the final response. An
 // address that does not answer is followed by the next (RFC 3263 §4.3), a
-// challenge by the request with credentials; creds nil answers none.
-func (a *Agent) exchange(ctx context.Context, t *trunk.Trunk, creds *credentials, compose func() *sip.Request) (*sip.Response, error) {
+// challenge by the request with credentials; creds nil answers none. The hop
+// is the one that answered.
+func (a *Agent) exchange(ctx context.Context, t *trunk.Trunk, creds *credentials, compose func() *sip.Request) (*sip.Response, hop, error) {
 	hops, err := a.resolve(ctx, wayTo(t))
 	if err != nil {
-		return nil, err
+		return nil, hop{}, err
 	}
 	if len(hops) == 0 {
-		return nil, errNowhere
+		return nil, hop{}, errNowhere
 	}
 	for i := 0; i < len(hops); {
 		req := compose()
@@ -251,9 +277,9 @@ func (a *Agent) exchange(ctx context.Context, t *trunk.Trunk, creds *credentials
 			}
 			*creds = nil // a new password, or the carrier's whim: start afresh next time
 		}
-		return res, nil
+		return res, hops[i], nil
 	}
-	return nil, err
+	return nil, hop{}, err
 }
 
 // askOnce sends one request to one address and waits for its final response.
@@ -271,7 +297,9 @@ func (a *Agent) askOnce(ctx context.Context, req *sip.Request, to hop, share int
 	if !a.Supports(to.network) {
 		return nil, ErrTransport
 	}
-	a.address(req, to)
+	if err := a.prepare(ctx, req, to, false); err != nil {
+		return nil, err
+	}
 	tx, err := a.txl.NewClientTransaction(ctx, req)
 	if err != nil {
 		return nil, err
@@ -303,7 +331,7 @@ func wayTo(t *trunk.Trunk) target {
 		where = t.Proxy
 	}
 	host, port := splitHost(where)
-	return target{host, port, t.Transport}
+	return target{host: host, port: port, network: t.Transport}
 }
 
 // routeOf is the Route that takes a request to a trunk's outbound proxy (RFC

@@ -239,16 +239,19 @@ func (a *Agent) via(network string) *sip.ViaHeader {
 func (a *Agent) contact(network string) *sip.ContactHeader {
 	host, port := a.advertised(network)
 	uri := sip.Uri{Scheme: "sip", User: contactUser, Host: host, Port: port}
-	if network == tcp {
-		uri.UriParams.Add("transport", tcp)
+	if network != udp {
+		uri.UriParams.Add("transport", network)
 	}
 	return &sip.ContactHeader{Address: uri}
 }
 
 func (a *Agent) advertised(network string) (host string, port int) {
 	local := a.UDPAddr()
-	if network == tcp {
+	switch network {
+	case tcp:
 		local = a.TCPAddr()
+	case tlsNetwork:
+		local = a.TLSAddr()
 	}
 	return a.cfg.Public.String(), int(local.Port())
 }

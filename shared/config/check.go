@@ -99,8 +99,12 @@ func checkBridge(d *decoder, b *Bridge) {
 	d.legListen("bridge.leg_listen", b.LegListen)
 	d.listen("bridge.sip.udp", b.SIP.UDP, true)
 	d.listen("bridge.sip.tcp", b.SIP.TCP, true)
-	if b.SIP.UDP == "" && b.SIP.TCP == "" {
-		d.fail("bridge.sip", "expected an address in udp, in tcp or in both")
+	d.listen("bridge.sip.tls", b.SIP.TLS, true)
+	if b.SIP.UDP == "" && b.SIP.TCP == "" && b.SIP.TLS == "" {
+		d.fail("bridge.sip", "expected an address in at least one of udp, tcp and tls")
+	}
+	if (b.SIP.TLSCert == "") != (b.SIP.TLSKey == "") {
+		d.fail("bridge.sip", "expected both tls_cert and tls_key, or neither")
 	}
 	d.ip("bridge.sip.public_ip", b.SIP.PublicIP)
 	d.ip("bridge.rtp.public_ip", b.RTP.PublicIP)

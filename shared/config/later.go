@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 )
@@ -16,13 +15,6 @@ func refuseLater(d *decoder, c *Config) {
 		}
 	}
 	later("sfu.api_keys", len(c.SFU.APIKeys) > 0)
-	later("bridge.sip.tls", c.Bridge.SIP.TLS != "")
-	later("bridge.sip.tls_cert", c.Bridge.SIP.TLSCert != "")
-	later("bridge.sip.tls_key", c.Bridge.SIP.TLSKey != "")
-	for i, t := range c.Trunks {
-		at := fmt.Sprintf("trunks[%d]", i)
-		later(at+".transport", t.Transport == "tls")
-	}
 
 	f, standard := c.Fraud, Default().Fraud
 	later("fraud.block", len(f.Block) > 0)

@@ -6,13 +6,8 @@ import (
 )
 
 func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
-	trunk := "trunks:\n- id: a\n  host: h\n  "
 	for src, key := range map[string]string{
 		"sfu:\n  api_keys: [{id: ops, key: k}]\n": "2: sfu.api_keys",
-		"bridge:\n  sip:\n    tls: \":5061\"\n":   "3: bridge.sip.tls",
-		"bridge:\n  sip:\n    tls_cert: a\n":      "3: bridge.sip.tls_cert",
-		"bridge:\n  sip:\n    tls_key: a\n":       "3: bridge.sip.tls_key",
-		trunk + "transport: tls\n":                "4: trunks[0].transport",
 
 		"fraud:\n  block: [\"+4918\"]\n":          "2: fraud.block",
 		"fraud:\n  block_types: [premium_rate]\n": "2: fraud.block_types",
@@ -36,7 +31,6 @@ func TestWhatComesLaterIsRefusedAndNotIgnored(t *testing.T) {
 func TestLaterKeysMayBeSpelledOutAtTheirDefaults(t *testing.T) {
 	_, err := parse(t, keysOnly+`
 sfu: {api_keys: [], turn: {url: "", secret: ""}}
-bridge: {sip: {tls: "", tls_cert: "", tls_key: ""}}
 trunks: [{id: a, host: h, register: false, srtp: required, nat: true, allowed_sources: [], codecs: [G722]}]
 extensions: []
 numbers: []

@@ -52,3 +52,13 @@ func TestTrunkMistakesAreNamed(t *testing.T) {
 		})
 	}
 }
+
+func TestTLSNeedsBothFilesOrNeither(t *testing.T) {
+	if _, err := parse(t, keysOnly+"bridge: {sip: {udp: \"\", tls: \":5061\"}}\ntrunks: [{id: a, host: h, transport: tls}]\n", nil); err != nil {
+		t.Error(err)
+	}
+	_, err := parse(t, keysOnly+"bridge: {sip: {tls: \":5061\", tls_cert: a.pem}}\n", nil)
+	if err == nil || !strings.Contains(err.Error(), "bridge.sip: expected both tls_cert and tls_key, or neither") {
+		t.Errorf("got %v", err)
+	}
+}

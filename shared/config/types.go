@@ -71,6 +71,7 @@ type SIP struct {
 	TLS      string `yaml:"tls"`
 	TLSCert  string `yaml:"tls_cert"`
 	TLSKey   string `yaml:"tls_key"`
+	TLSCA    string `yaml:"tls_ca"` // believed beside the system's authorities
 	PublicIP string `yaml:"public_ip"`
 }
 
