@@ -5,6 +5,7 @@ import (
 
 	"dialroom/bridge/leg"
 	"dialroom/bridge/trunk"
+	"dialroom/shared/wire"
 )
 
 // equip tells a leg how media travels on a trunk.
@@ -19,4 +20,16 @@ func locate(media *leg.Leg, t *trunk.Trunk, source string) {
 	if at, err := netip.ParseAddrPort(source); err == nil {
 		media.BehindNAT(at.Addr())
 	}
+}
+
+// Quality returns how the media of a call does, and false for a call without any.
+func (a *Agent) Quality(id string) (wire.Quality, bool) {
+	if g := a.groupOf(id); g != nil {
+		return g.media.Quality()
+	}
+	call, _ := a.find(id)
+	if call == nil {
+		return wire.Quality{}, false
+	}
+	return call.media.Quality()
 }

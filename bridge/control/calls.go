@@ -198,7 +198,13 @@ func (s *Server) lease(_ context.Context, req request) (reply, error) {
 		s.log.Warn("the sfu does not feed a call any more", "call", id)
 		_ = s.cfg.Agent.Hangup(id, wire.RoomEmpty)
 	}
-	return reply{http.StatusOK, wire.LeaseResponse{Instance: s.cfg.Instance, Calls: known}}, nil
+	quality := make(map[string]wire.Quality, len(known))
+	for _, id := range known {
+		if q, ok := s.cfg.Agent.Quality(id); ok {
+			quality[id] = q
+		}
+	}
+	return reply{http.StatusOK, wire.LeaseResponse{Instance: s.cfg.Instance, Calls: known, Quality: quality}}, nil
 }
 
 // isID reports whether s can be a call id: it travels in paths and logs.

@@ -86,6 +86,7 @@ type Leg struct {
 	onKey   func(key byte)
 	heard   reception
 	reports reports
+	look    lookout
 	lastRTP time.Time
 	stats   Stats
 }

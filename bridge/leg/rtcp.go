@@ -25,6 +25,7 @@ type reports struct {
 	senderReport uint32    // middle of the NTP time in the phone's last one
 	senderAt     time.Time // when it came
 
+	at           time.Time // when the phone last told how it hears us
 	remoteLoss   float64
 	remoteJitter time.Duration
 	roundTrip    time.Duration
@@ -123,6 +124,7 @@ func (l *Leg) readBlocks(blocks []rtcp.ReceptionReport, now time.Time) {
 		if b.SSRC != l.ssrc {
 			continue
 		}
+		l.reports.at = now
 		l.reports.remoteLoss = float64(b.FractionLost) / 256
 		l.reports.remoteJitter = time.Duration(b.Jitter) * time.Second / clockRate
 		if b.LastSenderReport == 0 {

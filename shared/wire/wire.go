@@ -192,8 +192,9 @@ type LeaseRequest struct {
 
 // LeaseResponse tells which of the calls the bridge knows; the sfu ends the others.
 type LeaseResponse struct {
-	Instance string   `json:"instance"` // of the bridge process
-	Calls    []string `json:"calls"`
+	Instance string             `json:"instance"` // of the bridge process
+	Calls    []string           `json:"calls"`
+	Quality  map[string]Quality `json:"quality,omitempty"` // of those with media, by call
 }
 
 // Trunk is a trunk's public face: no secrets.
