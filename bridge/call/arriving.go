@@ -105,7 +105,11 @@ func (c *Call) alerting(ev event) state {
 		case wire.Ringing:
 			c.provision(sip.StatusRinging, "Ringing", nil)
 		case wire.Early:
+			if c.visit.answer == nil {
+				break // the caller has made no offer: nothing can be played yet
+			}
 			c.provision(sip.StatusSessionInProgress, "Session Progress", c.visit.answer)
+			c.report(wire.Early, c.visit.codec)
 		}
 		return c.alerting
 	}

@@ -82,7 +82,7 @@ func (c *Call) repeatProvisional() bool {
 	if p.waited >= giveUpTime {
 		return false
 	}
-	p.wait *= 2
+	p.wait = min(2*p.wait, giveUpTime-p.waited)
 	c.arm(provisionalWait, p.wait)
 	c.respond(c.visit.ev, p.res)
 	return true

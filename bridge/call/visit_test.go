@@ -320,6 +320,7 @@ func TestByeWaitsForTheACKOfOurAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.ended(wire.HangupRoom)
+	settle(t, b, func(c *Call) bool { return c.timers[ackWait] != nil })
 	b.clock.advance(t1)
 	c.hears(200) // again, and no BYE
 	c.ack("")

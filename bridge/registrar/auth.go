@@ -2,10 +2,13 @@ package registrar
 
 import (
 	"crypto/hmac"
+	"crypto/md5"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -60,12 +63,12 @@ func (r *Registrar) authenticate(req *sip.Request, from netip.Addr, user string)
 	}
 	r.mu.Lock()
 	ext, exists := r.extensions[creds.Username]
+	account := r.accounts[creds.Username]
 	r.mu.Unlock()
-	password := ext.Password
 	if !exists {
-		password = r.decoy
+		account = r.decoy
 	}
-	right := r.matches(req, creds, password)
+	right := matches(req, creds, account)
 	own := equal(creds.Username, user)
 	if !right || !exists || !own {
 		r.failed(network, now)
@@ -90,16 +93,23 @@ func (r *Registrar) credentials(req *sip.Request) *digest.Credentials {
 	return nil
 }
 
-// matches computes what the right answer would be and compares. It works as
-// hard for an extension that does not exist.
-func (r *Registrar) matches(req *sip.Request, c *digest.Credentials, password string) bool {
+// matches computes what the right answer would be (RFC 7616 §3.4.1) from an
+// account's hash, and compares. It works as hard for the decoy's.
+func matches(req *sip.Request, c *digest.Credentials, account string) bool {
 	if c.QOP != "auth" || c.Nc < 1 || c.Cnonce == "" || (c.Algorithm != "" && !strings.EqualFold(c.Algorithm, "MD5")) {
 		return false
 	}
-	want, err := digest.Digest(&digest.Challenge{Realm: r.cfg.Realm, Nonce: c.Nonce, Algorithm: "MD5", QOP: []string{"auth"}}, digest.Options{
-		Method: req.Method.String(), URI: c.URI, Count: c.Nc, Cnonce: c.Cnonce, Username: c.Username, Password: password,
-	})
-	return err == nil && equal(strings.ToLower(c.Response), want.Response)
+	want := hash(account, c.Nonce, fmt.Sprintf("%08x", c.Nc), c.Cnonce, c.QOP, hash(req.Method.String(), c.URI))
+	return equal(strings.ToLower(c.Response), want)
+}
+
+// accountOf is the hash that stands for a password (A1 of RFC 7616 §3.4.2).
+func accountOf(user, realm, password string) string { return hash(user, realm, password) }
+
+// hash is MD5, because that is what phones speak.
+func hash(parts ...string) string {
+	sum := md5.Sum([]byte(strings.Join(parts, ":")))
+	return hex.EncodeToString(sum[:])
 }
 
 // challenge is the 401 that everybody gets who has not shown a password.

@@ -43,10 +43,11 @@ type Registrar struct {
 	cfg    Config // fixed after New
 	log    *slog.Logger
 	secret []byte // of the nonces
-	decoy  string // password of extensions that do not exist
+	decoy  string // account of extensions that do not exist
 
 	mu         sync.Mutex // guards what follows
 	extensions map[string]Extension
+	accounts   map[string]string    // hashes of the passwords, by number
 	bindings   map[string][]Binding // by number
 	used       map[string]time.Time // nonces, until when they would be good
 	swept      time.Time            // when used and failures were last cleared
@@ -67,7 +68,7 @@ func New(cfg Config) *Registrar {
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	return &Registrar{
-		cfg: cfg, log: cfg.Logger, secret: secret, decoy: rand.Text(),
+		cfg: cfg, log: cfg.Logger, secret: secret, decoy: accountOf(rand.Text(), cfg.Realm, rand.Text()),
 		extensions: make(map[string]Extension), bindings: make(map[string][]Binding),
 		used: make(map[string]time.Time), failures: make(map[netip.Prefix]*failures),
 	}
@@ -76,9 +77,9 @@ func New(cfg Config) *Registrar {
 // Load replaces the extensions. The devices of one that is gone, or has another
 // password, are forgotten.
 func (r *Registrar) Load(list []Extension) {
-	next := make(map[string]Extension, len(list))
+	next, accounts := make(map[string]Extension, len(list)), make(map[string]string, len(list))
 	for _, e := range list {
-		next[e.Number] = e
+		next[e.Number], accounts[e.Number] = e, accountOf(e.Number, r.cfg.Realm, e.Password)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +88,7 @@ func (r *Registrar) Load(list []Extension) {
 			delete(r.bindings, number)
 		}
 	}
-	r.extensions = next
+	r.extensions, r.accounts = next, accounts
 }
 
 // Has returns the extension of that number.
