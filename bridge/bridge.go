@@ -105,7 +105,7 @@ func (m *Main) Run() (err error) {
 	m.agent, err = call.Listen(call.Config{
 		UDP: b.SIP.UDP, TCP: b.SIP.TCP, TLS: b.SIP.TLS, TLSConfig: secure, KeepAlive: keepAlive,
 		Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
-		Trusted: m.trunks.Trusts, Heard: m.heard, Clock: m.clock, Logger: m.log,
+		Trusted: m.trunks.Trusts, Heard: m.heard, Found: m.trunks.Found, Clock: m.clock, Logger: m.log,
 	})
 	if err != nil {
 		return err

@@ -52,6 +52,10 @@ type Config struct {
 	// time out. It must not block. Nil: nobody wants to know.
 	Heard func(trunk string, answered bool)
 
+	// Found is told where a trunk's host is. It must not block. Nil: nobody
+	// wants to know.
+	Found func(trunk string, addrs []netip.Addr)
+
 	Resolver Resolver // nil: the system's
 	Clock    Clock    // nil: the system's
 	Logger   *slog.Logger

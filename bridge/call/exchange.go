@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -259,6 +260,13 @@ func (a *Agent) exchange(ctx context.Context, t *trunk.Trunk, creds *credentials
 	}
 	if len(hops) == 0 {
 		return nil, hop{}, errNowhere
+	}
+	if a.cfg.Found != nil {
+		addrs := make([]netip.Addr, len(hops))
+		for i, h := range hops {
+			addrs[i] = h.addr.Addr()
+		}
+		a.cfg.Found(t.ID, addrs)
 	}
 	for i := 0; i < len(hops); {
 		req := compose()

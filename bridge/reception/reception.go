@@ -103,7 +103,10 @@ func (d *Desk) Admit(req *sip.Request) call.Admission {
 	if d.isPhone(req, source) {
 		return d.admitPhone(req, called)
 	}
-	slot, known := d.cfg.Trunks.Inbound(source.Addr(), nil)
+	registered, byRegistration := d.cfg.Trunks.Registers(called)
+	slot, known := d.cfg.Trunks.Inbound(source.Addr(), func(t *trunk.Trunk) bool {
+		return byRegistration && t.ID == registered.ID
+	})
 	switch {
 	case !known && d.claimsPhone(req):
 		return d.admitPhone(req, called)
@@ -112,7 +115,29 @@ func (d *Desk) Admit(req *sip.Request) call.Admission {
 	case slot == nil:
 		return answer(req, sip.StatusServiceUnavailable, "Service Unavailable")
 	}
+	if byRegistration && slot.Trunk.ID == registered.ID {
+		called = d.dialled(req, &slot.Trunk)
+	}
 	return d.admitTrunk(req, called, slot)
+}
+
+// dialled returns the number of a call that came by a trunk's registration and
+// is addressed to the registration's Contact: the one that the carrier says was
+// called (RFC 3455 §4.2), or that To names, or the account's own.
+func (d *Desk) dialled(req *sip.Request, t *trunk.Trunk) string {
+	spellings := []string{req.To().Address.User, t.CallerID, t.Username}
+	if h := req.GetHeader("P-Called-Party-ID"); h != nil {
+		var uri sip.Uri
+		if _, err := sip.ParseAddressValue(h.Value(), &uri, nil); err == nil {
+			spellings = append([]string{uri.User}, spellings...)
+		}
+	}
+	for _, s := range spellings {
+		if _, _, ok := d.find(s, t.Canonical(s)); ok && s != "" {
+			return s
+		}
+	}
+	return spellings[0]
 }
 
 func (d *Desk) register(req *sip.Request) call.Admission {

@@ -10,7 +10,7 @@ func (t *Table) Inbound(ip netip.Addr, prefer func(*Trunk) bool) (slot *Slot, kn
 	t.mu.Lock()
 	var found []Trunk
 	for i := range t.trunks {
-		if trunk := &t.trunks[i]; trunk.Enabled && trunk.sends(ip) {
+		if trunk := &t.trunks[i]; trunk.Enabled && t.from(trunk, ip) {
 			if prefer != nil && prefer(trunk) {
 				found = append([]Trunk{*trunk}, found...)
 			} else {

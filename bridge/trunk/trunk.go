@@ -139,14 +139,15 @@ var (
 // concurrent use.
 type Table struct {
 	mu     sync.Mutex
-	trunks []Trunk           // guarded by mu; replaced as a whole, never edited
-	calls  map[string]int    // guarded by mu; by trunk id
-	status map[string]status // guarded by mu; by trunk id
+	trunks []Trunk                // guarded by mu; replaced as a whole, never edited
+	calls  map[string]int         // guarded by mu; by trunk id
+	status map[string]status      // guarded by mu; by trunk id
+	found  map[string]whereabouts // guarded by mu; by trunk id
 }
 
 // NewTable returns a table of the given trunks.
 func NewTable(trunks []Trunk) *Table {
-	t := &Table{calls: make(map[string]int), status: make(map[string]status)}
+	t := &Table{calls: make(map[string]int), status: make(map[string]status), found: make(map[string]whereabouts)}
 	t.Load(trunks)
 	return t
 }
@@ -158,12 +159,19 @@ func (t *Table) Load(trunks []Trunk) {
 	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].Priority < sorted[j].Priority })
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	before := make(map[string]string, len(t.trunks))
+	for _, trunk := range t.trunks {
+		before[trunk.ID] = trunk.Host + " " + trunk.Proxy
+	}
 	t.trunks = sorted
-	known := make(map[string]status, len(sorted))
+	known, found := make(map[string]status, len(sorted)), make(map[string]whereabouts, len(sorted))
 	for _, trunk := range sorted {
 		known[trunk.ID] = t.status[trunk.ID]
+		if before[trunk.ID] == trunk.Host+" "+trunk.Proxy {
+			found[trunk.ID] = t.found[trunk.ID]
+		}
 	}
-	t.status = known
+	t.status, t.found = known, found
 }
 
 // Slot is room for one call on one trunk.
@@ -234,24 +242,13 @@ func (t *Table) Has(id string) bool {
 	return ok
 }
 
-// Trusts reports whether requests from ip come from a trunk: its host is this
-// address. Trunks whose host is a name trust nobody by it.
+// Trusts reports whether requests from ip come from a trunk: its host is at
+// this address, or it is in its allowed sources.
 func (t *Table) Trusts(ip netip.Addr) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, trunk := range t.trunks {
-		if !trunk.Enabled {
-			continue
-		}
-		host, err := netip.ParseAddr(trunk.Host)
-		if err != nil {
-			hostPort, err := netip.ParseAddrPort(trunk.Host)
-			if err != nil {
-				continue
-			}
-			host = hostPort.Addr()
-		}
-		if host.Unmap() == ip.Unmap() {
+	for i := range t.trunks {
+		if trunk := &t.trunks[i]; trunk.Enabled && t.from(trunk, ip) {
 			return true
 		}
 	}
