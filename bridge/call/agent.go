@@ -158,7 +158,7 @@ func (a *Agent) listen() error {
 		// may be after the first call. Until then this is what it finds.
 		local := conn.LocalAddr().String()
 		a.tpl.Pool(udp).Add(local, &sip.UDPConnection{PacketConn: conn, PacketAddr: local, Listener: true})
-		a.wg.Go(func() { _ = a.tpl.ServeUDP(conn) })
+		a.wg.Go(func() { a.serveUDP(conn) })
 	}
 	if a.cfg.TCP != "" {
 		listener, err := net.Listen("tcp", a.cfg.TCP)
