@@ -35,11 +35,13 @@ type source struct {
 
 	// guarded by conf.mu
 	attached bool
-	wanted   bool       // by a leg in mode mixed
-	voice    *mix.Voice // while it is mixed
-	relays   []*Leg     // that hear nothing else
-	lengths  framing    // of its packets
-	recent   trail      // relayed, so that the mix can go on from there
+	wanted   bool           // by a leg in mode mixed
+	voice    *mix.Voice     // while it is mixed
+	relays   []*Leg         // that hear nothing else
+	lengths  framing        // of its packets
+	recent   trail          // relayed, so that the mix can go on from there
+	opus     *mix.Rendition // of a browser that sends no phone codec
+	packet   room.Packet    // what opus made, handed on by reference
 }
 
 // plan is what a leg will do.
@@ -318,6 +320,7 @@ func (c *Conference) settle(s *source) {
 			s.track.Attach(s)
 		} else {
 			s.track.Detach(s)
+			s.opus = nil
 		}
 	}
 }
@@ -336,6 +339,25 @@ func (c *Conference) tick(at int64) {
 	c.worker.set(c, pace)
 }
 
+// fromOpus returns the packet as a phone could have sent it, nil for nothing.
+func (s *source) fromOpus(p *room.Packet) *room.Packet {
+	if s.opus == nil {
+		var err error
+		if s.opus, err = mix.NewRendition(); err != nil {
+			s.conf.hub.log.Error("a browser's Opus cannot be decoded", "error", err)
+			return nil
+		}
+	}
+	out, ok := s.opus.Convert(&mix.Packet{Seq: p.Seq, Restart: p.Restart, Timestamp: p.Timestamp, Payload: p.Payload, At: p.At}, p.Level)
+	if !ok {
+		return nil
+	}
+	s.packet = room.Packet{
+		Seq: out.Seq, Restart: out.Restart, Codec: room.G722, Level: p.Level, Timestamp: out.Timestamp, Payload: out.Payload, At: p.At,
+	}
+	return &s.packet
+}
+
 // WriteRTP takes a packet of the source to all phones that hear it.
 func (s *source) WriteRTP(_ *room.Track, p *room.Packet) {
 	c := s.conf
@@ -343,6 +365,11 @@ func (s *source) WriteRTP(_ *room.Track, p *room.Packet) {
 	defer c.mu.Unlock()
 	if !s.attached {
 		return // it was on its way when the source was given up
+	}
+	if p.Codec == room.Opus {
+		if p = s.fromOpus(p); p == nil {
+			return
+		}
 	}
 	if s.lengths.note(len(p.Payload)) {
 		c.arrange()

@@ -31,3 +31,21 @@ func TestPagesAreToldOfALineWhenItChangesAndNotAfterTheCall(t *testing.T) {
 		t.Errorf("told %d times", n)
 	}
 }
+
+func TestABrowserWithoutAPhoneCodecIsAskedForItsMicrophoneWhileAPhoneListens(t *testing.T) {
+	h := newHouse(t)
+	old := h.join("r", "Old browser").publishes(Mic)
+	r := old.Room()
+	h.call(r, old.ID(), "c_1", "+4930123456")
+	if last[Send](t, old.page).Mic {
+		t.Error("nobody listens yet")
+	}
+	r.UpdateCall("c_1", CallUpdate{State: wire.Answered, Leg: newFakeLeg(), Codec: wire.PCMA})
+	if s := last[Send](t, old.page); !s.Mic {
+		t.Errorf("%+v", s)
+	}
+	r.UpdateCall("c_1", CallUpdate{State: wire.Ended})
+	if last[Send](t, old.page).Mic {
+		t.Error("nobody listens any more")
+	}
+}
