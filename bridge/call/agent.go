@@ -89,6 +89,7 @@ type Agent struct {
 	tcp    net.Listener
 	tls    net.Listener
 	conns  *conns
+	memory memory
 	ctx    context.Context // ends with Close: lookups and connections stop
 	cancel context.CancelFunc
 	callWG sync.WaitGroup // calls
@@ -101,7 +102,7 @@ type Agent struct {
 	merged   map[string]bool   // inbound INVITEs that have a call, by mergeKey
 	groups   map[string]*group // calls that ring at several devices, by call id
 	finished *history
-	onLost   func(lane) // told when a connection of ours is gone
+	onLost   func(hop) // told when a connection of ours is gone
 	draining bool
 	closed   bool
 	idle     chan struct{} // closed when draining and no call is left
@@ -113,7 +114,7 @@ func Listen(cfg Config) (*Agent, error) {
 		cfg.Clock = SystemClock{}
 	}
 	if cfg.Resolver == nil {
-		cfg.Resolver = net.DefaultResolver
+		cfg.Resolver = SystemResolver{Resolver: net.DefaultResolver}
 	}
 	if cfg.Trusted == nil {
 		cfg.Trusted = func(netip.Addr) bool { return false }
@@ -145,109 +146,6 @@ func Listen(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	return a, nil
-}
-
-func (a *Agent) listen() error {
-	if a.cfg.UDP != "" {
-		conn, err := net.ListenPacket("udp", a.cfg.UDP)
-		if err != nil {
-			return fmt.Errorf("listening for SIP over UDP: %w", err)
-		}
-		a.udp = conn
-		// The library learns of the socket when its reader first runs, which
-		// may be after the first call. Until then this is what it finds.
-		local := conn.LocalAddr().String()
-		a.tpl.Pool(udp).Add(local, &sip.UDPConnection{PacketConn: conn, PacketAddr: local, Listener: true})
-		a.wg.Go(func() { a.serveUDP(conn) })
-	}
-	if a.cfg.TCP != "" {
-		listener, err := net.Listen("tcp", a.cfg.TCP)
-		if err != nil {
-			return fmt.Errorf("listening for SIP over TCP: %w", err)
-		}
-		a.tcp = listener
-		a.wg.Go(func() { _ = a.tpl.ServeTCP(newDoor(listener)) })
-	}
-	if a.cfg.TLS != "" {
-		listener, err := net.Listen("tcp", a.cfg.TLS)
-		if err != nil {
-			return fmt.Errorf("listening for SIP over TLS: %w", err)
-		}
-		a.tls = listener
-		a.wg.Go(func() { _ = a.tpl.ServeTLS(tls.NewListener(newDoor(listener), a.cfg.TLSConfig)) })
-	}
-	a.conns = &conns{
-		feeds: map[string]*feed{tcp: newFeed(), tlsNetwork: newFeed()}, tls: a.cfg.TLSConfig, lost: a.lost,
-		ctx: a.ctx, wg: &a.wg, open: make(map[lane]*opening),
-	}
-	a.wg.Go(func() { _ = a.tpl.ServeTCP(a.conns.feeds[tcp]) })
-	a.wg.Go(func() { _ = a.tpl.ServeTLS(a.conns.feeds[tlsNetwork]) })
-	a.keepAlive()
-	return nil
-}
-
-// keepAlive pings the connections now and then until Close.
-func (a *Agent) keepAlive() {
-	if a.cfg.KeepAlive <= 0 {
-		return
-	}
-	var again func()
-	again = func() {
-		if a.ctx.Err() == nil {
-			a.conns.ping()
-			a.clock.AfterFunc(a.cfg.KeepAlive, again)
-		}
-	}
-	a.clock.AfterFunc(a.cfg.KeepAlive, again)
-}
-
-// lost tells who wants to know that a connection of ours is gone.
-func (a *Agent) lost(w lane) {
-	a.log.Debug("connection gone", "network", w.network, "to", w.addr)
-	a.mu.Lock()
-	f := a.onLost
-	a.mu.Unlock()
-	if f != nil {
-		f(w)
-	}
-}
-
-// UDPAddr returns the UDP listener's address, the zero value without one.
-func (a *Agent) UDPAddr() netip.AddrPort {
-	if a.udp == nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(a.udp.LocalAddr())
-}
-
-// TCPAddr returns the TCP listener's address, the zero value without one.
-func (a *Agent) TCPAddr() netip.AddrPort {
-	if a.tcp == nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(a.tcp.Addr())
-}
-
-// TLSAddr returns the TLS listener's address, the zero value without one.
-func (a *Agent) TLSAddr() netip.AddrPort {
-	if a.tls == nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(a.tls.Addr())
-}
-
-// Supports reports whether the agent listens on a transport, and so can place
-// calls over it.
-func (a *Agent) Supports(network string) bool {
-	switch network {
-	case udp:
-		return a.udp != nil
-	case tcp:
-		return a.tcp != nil
-	case tlsNetwork:
-		return a.tls != nil
-	}
-	return false
 }
 
 // Order is a call to place.
@@ -499,12 +397,4 @@ func (a *Agent) forget(call *Call) {
 	if a.draining && len(a.calls) == 0 {
 		close(a.idle)
 	}
-}
-
-func addrPort(addr net.Addr) netip.AddrPort {
-	ap, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

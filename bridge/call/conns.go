@@ -159,14 +159,6 @@ func (f *feed) Close() error {
 // Addr is never a port of ours.
 func (f *feed) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero} }
 
-// lane is who a connection goes to.
-type lane struct {
-	network string
-	addr    netip.AddrPort
-	name    string // a TLS certificate must be for this name, or for alias
-	alias   string
-}
-
 // opening is a connection that is open or on its way; done is closed when it
 // is decided which.
 type opening struct {
@@ -180,18 +172,18 @@ type opening struct {
 type conns struct {
 	feeds map[string]*feed // by network; fixed
 	tls   *tls.Config      // fixed
-	lost  func(lane)       // told when a connection is gone; fixed
+	lost  func(hop)       // told when a connection is gone; fixed
 	ctx   context.Context
 	wg    *sync.WaitGroup
 
 	mu   sync.Mutex
-	open map[lane]*opening // guarded by mu
+	open map[hop]*opening // guarded by mu
 }
 
 // get returns the local address of a connection that goes this way, opening
 // one if there is none. Who waits for the same way waits together; the opening
 // goes on for the others when one gives up.
-func (cs *conns) get(ctx context.Context, w lane) (net.Addr, error) {
+func (cs *conns) get(ctx context.Context, w hop) (net.Addr, error) {
 	cs.mu.Lock()
 	o := cs.open[w]
 	if o == nil {
@@ -236,7 +228,7 @@ func (cs *conns) to(network string, addr netip.AddrPort) (net.Addr, bool) {
 }
 
 // dial opens a connection and hands it to the library.
-func (cs *conns) dial(w lane, o *opening) {
+func (cs *conns) dial(w hop, o *opening) {
 	defer close(o.done)
 	ctx, cancel := context.WithTimeout(cs.ctx, connectTime)
 	defer cancel()
@@ -259,7 +251,7 @@ func (cs *conns) dial(w lane, o *opening) {
 	cs.mu.Unlock()
 }
 
-func (cs *conns) connect(ctx context.Context, w lane) (net.Conn, error) {
+func (cs *conns) connect(ctx context.Context, w hop) (net.Conn, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", w.addr.String())
 	if err != nil || w.network != tlsNetwork {
@@ -276,7 +268,7 @@ func (cs *conns) connect(ctx context.Context, w lane) (net.Conn, error) {
 // config checks the certificate of the far end against the name in the
 // settings, not the one a DNS record led to (RFC 5922 §4), and for a dialog
 // that leads elsewhere against either.
-func (cs *conns) config(w lane) *tls.Config {
+func (cs *conns) config(w hop) *tls.Config {
 	cfg := cs.tls.Clone()
 	cfg.ServerName = w.name
 	if w.alias == "" || w.alias == w.name {
@@ -302,7 +294,7 @@ func (cs *conns) config(w lane) *tls.Config {
 }
 
 // forget takes a connection that is gone off the list.
-func (cs *conns) forget(w lane, o *opening) {
+func (cs *conns) forget(w hop, o *opening) {
 	cs.mu.Lock()
 	mine := cs.open[w] == o
 	if mine {
@@ -361,7 +353,7 @@ func (a *Agent) prepare(ctx context.Context, req *sip.Request, to hop, inside bo
 	}
 	if local == nil {
 		var err error
-		if local, err = a.conns.get(ctx, lane{to.network, to.addr, to.name, to.alias}); err != nil {
+		if local, err = a.conns.get(ctx, to); err != nil {
 			return err
 		}
 	}

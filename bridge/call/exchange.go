@@ -91,7 +91,7 @@ type binding struct {
 func (e *Envoy) OnLost(f func(trunkID string)) {
 	e.Agent.mu.Lock()
 	defer e.Agent.mu.Unlock()
-	e.Agent.onLost = func(w lane) {
+	e.Agent.onLost = func(w hop) {
 		var ids []string
 		e.mu.Lock()
 		for id, b := range e.bindings {

@@ -63,14 +63,14 @@ func splitHost(s string) (host string, port int) {
 // errNowhere means that a name has no address this agent can reach.
 var errNowhere = errors.New("no address")
 
-// resolve finds the addresses of t in the order they are to be tried.
+// lookUp finds the addresses of t in the order they are to be tried.
 //
 // RFC 3263 §4.2: an address is used as it is; a port rules SRV out; otherwise
 // SRV records come first, by their priority and weight, and the name's own
 // addresses when it has none. The settings or the URI say the transport, so of
 // the NAPTR records (§4.1) only those of that transport count, and what they
 // do is to name the SRV records.
-func (a *Agent) resolve(ctx context.Context, t target) ([]hop, error) {
+func (a *Agent) lookUp(ctx context.Context, t target) ([]hop, error) {
 	port := t.port
 	if port <= 0 || port > 65535 {
 		if port = defaultPort; t.network == tlsNetwork {

@@ -40,7 +40,7 @@ func importRules() []rule {
 		{"sfu/dial", []string{"sfu/fraud", "sfu/ledger", "sfu/room", "sfu/phone", "shared/wire", "shared/sign", "shared/number"}, nil, nil},
 
 		{"bridge/control", []string{"bridge/call", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/cloudwego/hertz"}, nil},
-		{"bridge/call", []string{"bridge/leg", "bridge/trunk", "shared/wire", "shared/number", "shared/udp"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest"}, nil},
+		{"bridge/call", []string{"bridge/leg", "bridge/trunk", "shared/wire", "shared/number", "shared/udp"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest", "golang.org/x/net"}, nil},
 		{"bridge/reception", []string{"bridge/call", "bridge/registrar", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/emiago/sipgo"}, nil},
 		{"bridge/registrar", []string{"shared/number"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest"}, nil},
 		{"bridge/trunk", []string{"shared/wire"}, nil, nil},
