@@ -76,7 +76,7 @@ func (a *Agent) serveUDP(conn net.PacketConn) {
 	pool := a.tpl.Pool(udp)
 	var kept []netip.AddrPort // in the pool on behalf of the datagrams before
 	for a.ctx.Err() == nil {
-		d := &datagrams{PacketConn: conn, ctx: a.ctx, sources: make(map[netip.AddrPort]struct{})}
+		d := &datagrams{PacketConn: screenedPackets{conn}, ctx: a.ctx, sources: make(map[netip.AddrPort]struct{})}
 		var once sync.Once
 		d.over = func(recent []netip.AddrPort) {
 			once.Do(func() {

@@ -81,6 +81,15 @@ func (a *Agent) attend(call *Call, ev request) {
 
 // serveOutside answers what belongs to no dialog.
 func (a *Agent) serveOutside(req *sip.Request, tx *sip.ServerTx) {
+	var unknown []string
+	for _, h := range req.GetHeaders("Require") {
+		unknown = append(unknown, unsupported(h.Value())...)
+	}
+	if len(unknown) > 0 && req.Method != sip.INVITE && req.Method != sip.REGISTER {
+		// RFC 3261 §8.2.2.3. The others are asked who they are first.
+		a.respond(req, tx, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", joined(unknown)))
+		return
+	}
 	switch req.Method {
 	case sip.OPTIONS:
 		a.respond(req, tx, sip.StatusOK, "OK", capabilities()...)
