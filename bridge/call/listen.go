@@ -30,7 +30,7 @@ func (a *Agent) listen() error {
 			return fmt.Errorf("listening for SIP over TCP: %w", err)
 		}
 		a.tcp = listener
-		a.wg.Go(func() { _ = a.tpl.ServeTCP(newDoor(listener)) })
+		a.wg.Go(func() { _ = a.tpl.ServeTCP(screenedListener{newDoor(listener)}) })
 	}
 	if a.cfg.TLS != "" {
 		listener, err := net.Listen("tcp", a.cfg.TLS)
@@ -38,7 +38,7 @@ func (a *Agent) listen() error {
 			return fmt.Errorf("listening for SIP over TLS: %w", err)
 		}
 		a.tls = listener
-		a.wg.Go(func() { _ = a.tpl.ServeTLS(tls.NewListener(newDoor(listener), a.cfg.TLSConfig)) })
+		a.wg.Go(func() { _ = a.tpl.ServeTLS(screenedListener{tls.NewListener(newDoor(listener), a.cfg.TLSConfig)}) })
 	}
 	a.conns = &conns{
 		feeds: map[string]*feed{tcp: newFeed(), tlsNetwork: newFeed()}, tls: a.cfg.TLSConfig, lost: a.lost,
