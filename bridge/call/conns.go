@@ -172,7 +172,7 @@ type opening struct {
 type conns struct {
 	feeds map[string]*feed // by network; fixed
 	tls   *tls.Config      // fixed
-	lost  func(hop)       // told when a connection is gone; fixed
+	lost  func(hop)        // told when a connection is gone; fixed
 	ctx   context.Context
 	wg    *sync.WaitGroup
 
