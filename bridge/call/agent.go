@@ -362,6 +362,7 @@ func (a *Agent) Close() error {
 	}
 	a.wg.Wait()
 	// The listener may have accepted a last connection while the first pass ran.
+	a.sweep()
 	return errors.Join(err, a.tpl.Close())
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -120,4 +121,13 @@ func addrPort(addr net.Addr) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// sweep closes, a little later, what the library opens after its end: it hands
+// each message to a goroutine that nobody can wait for, and one that finds the
+// sockets gone opens another.
+func (a *Agent) sweep() {
+	for _, later := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond} {
+		time.AfterFunc(later, func() { _ = a.tpl.Close() })
+	}
 }

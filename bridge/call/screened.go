@@ -10,7 +10,10 @@ import (
 )
 
 // screenedPackets is a socket whose datagrams have been screened.
-type screenedPackets struct{ net.PacketConn }
+type screenedPackets struct {
+	net.PacketConn
+	dropped func() // told of each that is no message at all
+}
 
 // ReadFrom returns the next datagram the library is to see.
 func (s screenedPackets) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -31,6 +34,8 @@ func (s screenedPackets) ReadFrom(b []byte) (int, net.Addr, error) {
 			}
 		case v.plain != nil && len(v.plain) <= len(b):
 			return copy(b, v.plain), from, nil
+		default:
+			s.dropped()
 		}
 	}
 }
