@@ -201,7 +201,7 @@ func (c *Call) accept(next state) state {
 		// The caller has made no offer, so we do; its ACK answers.
 		body, offered = c.media.Offer(c.trunk.Codecs), true
 	}
-	v.final, v.prov = true, nil
+	v.final = true
 	c.disarm(ringing)
 	c.disarm(provisionalWait)
 	res := c.accepted(v.ev.req, body)

@@ -70,16 +70,13 @@ func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
 // Close leaves the socket open: it is the agent's.
 func (d *datagrams) Close() error { return nil }
 
-// unreadable notes a datagram that is no message, without a word of it.
-func (a *Agent) unreadable() { a.log.Debug("sip: unreadable SIP message dropped") }
-
 // serveUDP has the library read a socket until that is closed.
 func (a *Agent) serveUDP(conn net.PacketConn) {
 	local := conn.LocalAddr().String()
 	pool := a.tpl.Pool(udp)
 	var kept []netip.AddrPort // in the pool on behalf of the datagrams before
 	for a.ctx.Err() == nil {
-		d := &datagrams{PacketConn: screenedPackets{conn, a.unreadable}, ctx: a.ctx, sources: make(map[netip.AddrPort]struct{})}
+		d := &datagrams{PacketConn: screenedPackets{conn, a.log}, ctx: a.ctx, sources: make(map[netip.AddrPort]struct{})}
 		var once sync.Once
 		d.over = func(recent []netip.AddrPort) {
 			once.Do(func() {

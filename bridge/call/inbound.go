@@ -301,6 +301,10 @@ func (c *Call) serveOther(ev request) {
 		}
 		c.refuse(ev, sip.StatusOK, "OK")
 	case sip.PRACK:
+		if c.visit != nil {
+			c.pracked(ev) // it has crossed our answer
+			return
+		}
 		c.refuse(ev, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 	default:
 		status, reason := notAllowed(ev.req.Method)

@@ -110,7 +110,7 @@ func (c *Call) pracked(ev request) {
 	if p.answer {
 		v.settled = true
 	}
-	if p.then != "" {
+	if p.then != "" && !v.final {
 		then := p.then
 		go c.post(progress{then})
 	}

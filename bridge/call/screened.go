@@ -3,6 +3,7 @@ package call
 import (
 	"bufio"
 	"bytes"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 // screenedPackets is a socket whose datagrams have been screened.
 type screenedPackets struct {
 	net.PacketConn
-	dropped func() // told of each that is no message at all
+	log *slog.Logger
 }
 
 // ReadFrom returns the next datagram the library is to see.
@@ -34,9 +35,8 @@ func (s screenedPackets) ReadFrom(b []byte) (int, net.Addr, error) {
 			}
 		case v.plain != nil && len(v.plain) <= len(b):
 			return copy(b, v.plain), from, nil
-		default:
-			s.dropped()
 		}
+		s.log.Debug("unreadable SIP message dropped", "from", from)
 	}
 }
 

@@ -273,6 +273,7 @@ func (c *Call) refreshed(res *sip.Response) bool {
 			}
 		}
 		c.session.settle(c, res)
+		c.log.Debug("session refreshed", "interval", c.session.interval)
 	case r.done:
 	case status == sip.StatusUnauthorized, status == sip.StatusProxyAuthRequired:
 		if c.creds.learn(res, c.trunk.Username) == nil && r.tries < maxRefreshTries {
