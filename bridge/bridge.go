@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -15,6 +16,8 @@ import (
 	"dialroom/bridge/call"
 	"dialroom/bridge/control"
 	"dialroom/bridge/leg"
+	"dialroom/bridge/reception"
+	"dialroom/bridge/registrar"
 	"dialroom/bridge/trunk"
 	"dialroom/shared/config"
 	"dialroom/shared/sign"
@@ -34,6 +37,11 @@ const (
 	flushTime = 400 * time.Millisecond
 )
 
+// keepAlive is how often a sign of life goes over connections to trunks: more
+// often than a NAT forgets a TCP connection (RFC 5382: two hours, in practice
+// minutes).
+const keepAlive = time.Minute
+
 // Main is the process: its parts and how they are put together.
 type Main struct {
 	path  string
@@ -47,9 +55,14 @@ type Main struct {
 
 	// fixed after Run
 	trunks   *trunk.Table
+	keeper   *trunk.Keeper
+	cert     *certificate
 	agent    *call.Agent
 	control  *control.Server
 	reporter *control.Reporter
+
+	registrar *registrar.Registrar
+	desk      *reception.Desk
 }
 
 // NewMain returns a process that has not been started. path is the settings
@@ -85,25 +98,37 @@ func (m *Main) Run() (err error) {
 	m.trunks = trunk.NewTable(trunksOf(m.cfg), m.clock.Now)
 	m.reporter = control.NewReporter(sfu, m.clock, m.log)
 	m.later(m.flush)
+	var secure *tls.Config
+	if m.cert, secure, err = newCertificate(b.SIP); err != nil {
+		return err
+	}
 	m.agent, err = call.Listen(call.Config{
-		UDP: b.SIP.UDP, TCP: b.SIP.TCP, Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
-		Trusted: m.trunks.Trusts, Clock: m.clock, Logger: m.log,
+		UDP: b.SIP.UDP, TCP: b.SIP.TCP, TLS: b.SIP.TLS, TLSConfig: secure, KeepAlive: keepAlive,
+		Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
+		Trusted: m.trunks.Trusts, Heard: m.heard, Found: m.trunks.Found, Clock: m.clock, Logger: m.log,
 	})
 	if err != nil {
 		return err
 	}
 	m.later(func() { _ = m.agent.Close() })
+	envoy := call.NewEnvoy(m.agent)
+	m.keeper = trunk.NewKeeper(m.trunks, envoy, m.clock, m.log)
+	envoy.OnLost(m.keeper.Renew)
+	m.later(m.keeper.Close)
 	instance := "b_" + strings.ToLower(rand.Text()[:16])
 	m.control, err = control.New(control.Config{
 		Listen: b.Listen, Verifier: verifier, Agent: m.agent, Trunks: m.trunks, SFU: sfu, Reporter: m.reporter,
 		Media: hub.Media(), Replies: filepath.Join(m.cfg.DataDir, "replies-bridge"), Instance: instance, Clock: m.clock, Logger: m.log,
+		Inside: m.inside,
 	})
 	if err != nil {
 		return err
 	}
 	m.later(m.control.Close)
+	m.openDoor(sfu, hub.Media())
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
-	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(),
+	m.keeper.Load(trunksOf(m.cfg))
+	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(), "sip_tls", m.agent.TLSAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)
 	return nil
 }
@@ -142,7 +167,12 @@ func (m *Main) Reload() {
 		m.log.Warn("changes that need a restart", "keys", keys)
 	}
 	m.trunks.Load(trunksOf(next))
-	m.cfg.Trunks = next.Trunks
+	m.keeper.Load(trunksOf(next))
+	m.furnish(next)
+	if err := m.cert.load(m.cfg.Bridge.SIP); err != nil {
+		m.log.Error("the certificate is not read again, the old one stays", "error", err)
+	}
+	m.cfg.Trunks, m.cfg.Extensions, m.cfg.Numbers = next.Trunks, next.Extensions, next.Numbers
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks))
 }
 
@@ -157,6 +187,9 @@ func (m *Main) Close() {
 		f()
 	}
 }
+
+// heard notes whether a trunk's host has answered a call.
+func (m *Main) heard(id string, answered bool) { m.keeper.Heard(id, answered) }
 
 func (m *Main) later(f func()) { m.undo = append(m.undo, f) }
 

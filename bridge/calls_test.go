@@ -173,7 +173,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"a number that no trunk carries", "POST", "/v1/calls", legOf(func(r *wire.CallRequest) { r.Number = "+12125550123" }), 503, "no-trunk"},
 		{"a call nobody knows", "GET", "/v1/calls/c_nope", "", 404, ""},
 		{"hanging up a call nobody knows", "DELETE", "/v1/calls/c_nope", "", 404, ""},
-		{"hanging up for a reason that is none", "DELETE", "/v1/calls/c_nope?reason=busy", "", 400, ""},
+		{"hanging up for a reason that is none", "DELETE", "/v1/calls/c_nope?reason=whim", "", 400, ""},
 		{"digits for a call nobody knows", "POST", "/v1/calls/c_nope/dtmf", `{"digits":"1"}`, 404, ""},
 		{"digits that are none", "POST", "/v1/calls/c_nope/dtmf", `{"digits":"1x"}`, 400, ""},
 		{"no digits", "POST", "/v1/calls/c_nope/dtmf", `{"digits":""}`, 400, ""},

@@ -17,7 +17,7 @@ import (
 // checkTransports makes sure that every trunk's transport is listened on: the
 // far end sends its requests where Contact says.
 func checkTransports(path string, cfg *config.Config) error {
-	listens := map[string]string{"udp": cfg.Bridge.SIP.UDP, "tcp": cfg.Bridge.SIP.TCP}
+	listens := map[string]string{"udp": cfg.Bridge.SIP.UDP, "tcp": cfg.Bridge.SIP.TCP, "tls": cfg.Bridge.SIP.TLS}
 	var wrong []error
 	for i, t := range cfg.Trunks {
 		if t.Enabled && listens[t.Transport] == "" {
@@ -34,23 +34,31 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 	for _, t := range cfg.Trunks {
 		trunks = append(trunks, trunk.Trunk{
 			ID: t.ID, Name: t.Name, Priority: t.Priority, Enabled: t.Enabled,
-			Host: t.Host, Transport: t.Transport, Username: t.Username, Password: t.Password,
+			Host: t.Host, Proxy: t.OutboundProxy, Transport: t.Transport, Username: t.Username, Password: t.Password,
+			Register: t.Register, ProbeEvery: t.ProbeEvery, Private: t.HideCallerID, Rules: rulesOf(t.Rewrite),
 			FromUser: t.From.User, FromHost: t.From.Host, FromDisplay: t.From.Display, CallerID: t.CallerID,
 			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
 			PerMinute: int(t.PerMinute), AllowedPrefixes: t.AllowedPrefixes, MaxDuration: t.MaxDuration,
+			SRTP: t.SRTP, NAT: t.NAT,
+			Sources: prefixesOf(t.AllowedSources),
 		})
 	}
 	return trunks
 }
 
-// codecsOf leaves out what is not spoken yet.
+func rulesOf(list []config.Rewrite) []trunk.Rule {
+	var rules []trunk.Rule
+	for _, r := range list {
+		rules = append(rules, trunk.Rule{From: r.From, To: r.To})
+	}
+	return rules
+}
+
+// codecsOf names the codecs as the calls do.
 func codecsOf(names []string) []wire.Codec {
 	var codecs []wire.Codec
 	for _, name := range names {
-		switch c := wire.Codec(name); c {
-		case wire.PCMA, wire.PCMU:
-			codecs = append(codecs, c)
-		}
+		codecs = append(codecs, wire.Codec(name))
 	}
 	return codecs
 }
@@ -96,7 +104,7 @@ func needRestart(old, next *config.Config) []string {
 // listenIP is the address that SIP listens on; unspecified when it is all of
 // them.
 func listenIP(b config.Bridge) netip.Addr {
-	for _, listen := range []string{b.SIP.UDP, b.SIP.TCP} {
+	for _, listen := range []string{b.SIP.UDP, b.SIP.TCP, b.SIP.TLS} {
 		if listen == "" {
 			continue
 		}

@@ -54,11 +54,14 @@ func policyOf(c *config.Config) (dial.Policy, error) {
 			s.Keys[k.ID] = fraud.Key{Allow: k.Allow, PerDay: int(k.PerDay), PerMinute: int(k.PerMinute), Concurrent: int(k.Concurrent)}
 		}
 	}
+	for _, e := range c.Extensions {
+		s.Carried = append(s.Carried, e.Number) // our own desk phones
+	}
 	rules, err := fraud.New(s)
 	if err != nil {
 		return dial.Policy{}, fmt.Errorf("fraud: %w", err)
 	}
-	return dial.Policy{Rules: rules, MaxRing: f.MaxRing, HomeRegion: f.HomeRegion}, nil
+	return dial.Policy{Rules: rules, MaxRing: f.MaxRing, HomeRegion: f.HomeRegion, Numbers: numbersOf(c)}, nil
 }
 
 // ratesOf returns the prices of the settings and of the file they name.
@@ -80,6 +83,15 @@ func ratesOf(f config.Fraud) ([]fraud.Rate, error) {
 		return nil, fmt.Errorf("fraud.rates_file: %s: %w", f.RatesFile, err)
 	}
 	return append(rates, more...), nil
+}
+
+// numbersOf returns the virtual numbers and their rooms, "" where the caller chooses.
+func numbersOf(c *config.Config) map[string]string {
+	numbers := make(map[string]string, len(c.Numbers))
+	for _, n := range c.Numbers {
+		numbers[n.Number] = n.Room
+	}
+	return numbers
 }
 
 // checkFiles checks what the settings only name: the certificate, and the
@@ -140,7 +152,7 @@ func (m *Main) Reload() {
 	if keys := needRestart(m.cfg, next); len(keys) > 0 {
 		m.log.Warn("these changes of the settings need a restart", "keys", keys)
 	}
-	m.cfg.Trunks, m.cfg.Numbers, m.cfg.Fraud = next.Trunks, next.Numbers, next.Fraud
+	m.cfg.Trunks, m.cfg.Numbers, m.cfg.Fraud, m.cfg.Extensions = next.Trunks, next.Numbers, next.Fraud, next.Extensions
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks), "allow", len(next.Fraud.Allow))
 }
 

@@ -58,6 +58,13 @@ export interface Send {
   phone: false | PhoneCodec;
 }
 
+/** How a phone's line sounds: 1 to 4.5, and whether nothing comes from it or reaches it. */
+export interface Line {
+  mos: number;
+  mute?: boolean;
+  deaf?: boolean;
+}
+
 /** A picture the page shows, with its width in device pixels. */
 export interface Wanted {
   id: string;
@@ -74,6 +81,7 @@ export type FromServer =
   | { type: "participant-changed"; participant: Participant }
   | { type: "participant-left"; id: string }
   | ({ type: "call" } & Call)
+  | ({ type: "quality"; call: string } & Line)
   | { type: "speaking"; ids?: string[] | null }
   | { type: "chat"; id: string; text: string; at: number }
   | { type: "pong" }

@@ -2,12 +2,15 @@ package call
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -20,6 +23,16 @@ import (
 type Config struct {
 	UDP string // address to listen on for SIP over UDP, "" for none
 	TCP string // address to listen on for SIP over TCP, "" for none
+	TLS string // address to listen on for SIP over TLS, "" for none
+
+	// TLSConfig has our certificate (GetCertificate), the one we show when
+	// asked (GetClientCertificate) and whom we believe (RootCAs). It is needed
+	// with TLS.
+	TLSConfig *tls.Config
+
+	// KeepAlive is how often a sign of life goes over the connections we have
+	// opened; 0 is never.
+	KeepAlive time.Duration
 
 	// Public is the address that Via and Contact name. It must be one the
 	// far end can reach.
@@ -34,6 +47,14 @@ type Config struct {
 	// Trusted says whether inbound calls from this address belong to a
 	// trunk. Nil: none do.
 	Trusted func(netip.Addr) bool
+
+	// Heard is told whether a trunk's host has answered a call, or has let it
+	// time out. It must not block. Nil: nobody wants to know.
+	Heard func(trunk string, answered bool)
+
+	// Found is told where a trunk's host is. It must not block. Nil: nobody
+	// wants to know.
+	Found func(trunk string, addrs []netip.Addr)
 
 	Resolver Resolver // nil: the system's
 	Clock    Clock    // nil: the system's
@@ -50,9 +71,14 @@ var (
 	ErrMedia     = errors.New("no way for the audio")
 )
 
+// dialogKey finds a call by what its far end sends: its Call-ID and our tag. A
+// call to ourselves is two calls with one Call-ID.
+func dialogKey(callID, tag string) string { return callID + "\x00" + tag }
+
 // Agent is the bridge's SIP user agent: its listeners, its transactions and
 // its calls.
 type Agent struct {
+	reception atomic.Pointer[Reception] // who decides about inbound calls
 	// fixed after Listen
 	cfg    Config
 	log    *slog.Logger
@@ -61,6 +87,9 @@ type Agent struct {
 	txl    *sip.TransactionLayer
 	udp    net.PacketConn
 	tcp    net.Listener
+	tls    net.Listener
+	conns  *conns
+	memory memory
 	ctx    context.Context // ends with Close: lookups and connections stop
 	cancel context.CancelFunc
 	callWG sync.WaitGroup // calls
@@ -68,9 +97,12 @@ type Agent struct {
 
 	// guarded by mu
 	mu       sync.Mutex
-	calls    map[string]*Call // by call id
-	dialogs  map[string]*Call // by Call-ID
+	calls    map[string]*Call  // by call id
+	dialogs  map[string]*Call  // by Call-ID and our tag
+	merged   map[string]bool   // inbound INVITEs that have a call, by mergeKey
+	groups   map[string]*group // calls that ring at several devices, by call id
 	finished *history
+	onLost   func(hop) // told when a connection of ours is gone
 	draining bool
 	closed   bool
 	idle     chan struct{} // closed when draining and no call is left
@@ -82,18 +114,18 @@ func Listen(cfg Config) (*Agent, error) {
 		cfg.Clock = SystemClock{}
 	}
 	if cfg.Resolver == nil {
-		cfg.Resolver = net.DefaultResolver
+		cfg.Resolver = SystemResolver{Resolver: net.DefaultResolver}
 	}
 	if cfg.Trusted == nil {
 		cfg.Trusted = func(netip.Addr) bool { return false }
 	}
-	if cfg.UDP == "" && cfg.TCP == "" {
+	if cfg.UDP == "" && cfg.TCP == "" && cfg.TLS == "" {
 		return nil, errors.New("no address to listen on for SIP")
 	}
 	tameLibrary()
 	a := &Agent{
 		cfg: cfg, log: cfg.Logger, clock: cfg.Clock,
-		calls: make(map[string]*Call), dialogs: make(map[string]*Call),
+		calls: make(map[string]*Call), dialogs: make(map[string]*Call), merged: make(map[string]bool), groups: make(map[string]*group),
 		finished: newHistory(), idle: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -101,7 +133,10 @@ func Listen(cfg Config) (*Agent, error) {
 	a.tpl = sip.NewTransportLayer(net.DefaultResolver, sip.NewParser(), nil,
 		sip.WithTransportLayerLogger(quiet),
 		// A far end that stops reading must not hold up the call that writes.
-		sip.WithTransportLayerTransports(sip.TransportsConfig{TCP: &sip.TransportTCP{WriteTimeout: connectTime}}))
+		sip.WithTransportLayerTransports(sip.TransportsConfig{
+			TCP: &sip.TransportTCP{WriteTimeout: connectTime, DialerCreate: noDialer},
+			TLS: &sip.TransportTLS{TransportTCP: &sip.TransportTCP{WriteTimeout: connectTime, DialerCreate: noDialer}},
+		}))
 	a.txl = sip.NewTransactionLayer(a.tpl,
 		sip.WithTransactionLayerLogger(quiet),
 		sip.WithTransactionLayerUnhandledResponseHandler(a.stray))
@@ -113,58 +148,6 @@ func Listen(cfg Config) (*Agent, error) {
 	return a, nil
 }
 
-func (a *Agent) listen() error {
-	if a.cfg.UDP != "" {
-		conn, err := net.ListenPacket("udp", a.cfg.UDP)
-		if err != nil {
-			return fmt.Errorf("listening for SIP over UDP: %w", err)
-		}
-		a.udp = conn
-		// The library learns of the socket when its reader first runs, which
-		// may be after the first call. Until then this is what it finds.
-		local := conn.LocalAddr().String()
-		a.tpl.Pool(udp).Add(local, &sip.UDPConnection{PacketConn: conn, PacketAddr: local, Listener: true})
-		a.wg.Go(func() { _ = a.tpl.ServeUDP(conn) })
-	}
-	if a.cfg.TCP != "" {
-		listener, err := net.Listen("tcp", a.cfg.TCP)
-		if err != nil {
-			return fmt.Errorf("listening for SIP over TCP: %w", err)
-		}
-		a.tcp = listener
-		a.wg.Go(func() { _ = a.tpl.ServeTCP(listener) })
-	}
-	return nil
-}
-
-// UDPAddr returns the UDP listener's address, the zero value without one.
-func (a *Agent) UDPAddr() netip.AddrPort {
-	if a.udp == nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(a.udp.LocalAddr())
-}
-
-// TCPAddr returns the TCP listener's address, the zero value without one.
-func (a *Agent) TCPAddr() netip.AddrPort {
-	if a.tcp == nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(a.tcp.Addr())
-}
-
-// Supports reports whether the agent listens on a transport, and so can place
-// calls over it.
-func (a *Agent) Supports(network string) bool {
-	switch network {
-	case udp:
-		return a.udp != nil
-	case tcp:
-		return a.tcp != nil
-	}
-	return false
-}
-
 // Order is a call to place.
 type Order struct {
 	ID     string
@@ -172,11 +155,24 @@ type Order struct {
 	Number string // canonical; written into the INVITE in the trunk's dial format and otherwise unchanged
 	Leg    wire.Leg
 	Slot   *trunk.Slot // released when the call is over
+
+	Devices []Target // ring these, all at once, instead of the trunk's host
+
+	// Next takes the slot of the next trunk to try where this one fails, nil
+	// when there is none. A nil Next is a call that stays where it is.
+	Next func() *trunk.Slot
 }
 
 // Place starts a call and returns at once; what becomes of it is reported.
 // The slot is the agent's from here on, also when an error is returned.
 func (a *Agent) Place(order Order) (wire.Call, error) {
+	if len(order.Devices) > 0 {
+		placed, err := a.placeGroup(order)
+		if err != nil {
+			order.Slot.Release()
+		}
+		return placed, err
+	}
 	call, err := a.place(order)
 	if err != nil {
 		order.Slot.Release()
@@ -202,8 +198,7 @@ func (a *Agent) place(order Order) (*Call, error) {
 	case exists || a.finished.has(order.ID):
 		err = ErrExists
 	default:
-		a.calls[call.id] = call
-		a.dialogs[call.callID] = call
+		a.enlist(call)
 		a.callWG.Add(2) // for run and writeLoop
 	}
 	a.mu.Unlock()
@@ -216,8 +211,17 @@ func (a *Agent) place(order Order) (*Call, error) {
 	return call, nil
 }
 
+// enlist puts a call where its messages find it. mu is held.
+func (a *Agent) enlist(call *Call) {
+	a.calls[call.id] = call
+	a.dialogs[dialogKey(call.callID, call.tag)] = call
+}
+
 // Call returns how a call stands, also for a while after its ending.
 func (a *Agent) Call(id string) (wire.Call, bool) {
+	if g := a.groupOf(id); g != nil {
+		return g.status(), true
+	}
 	a.mu.Lock()
 	call := a.calls[id]
 	if call == nil {
@@ -232,11 +236,22 @@ func (a *Agent) Call(id string) (wire.Call, bool) {
 func (a *Agent) Calls() []wire.Call {
 	a.mu.Lock()
 	running := make([]*Call, 0, len(a.calls))
+	groups := make([]*group, 0, len(a.groups))
 	for _, call := range a.calls {
-		running = append(running, call)
+		if call.forked == nil {
+			running = append(running, call)
+		}
+	}
+	for _, g := range a.groups {
+		groups = append(groups, g)
 	}
 	a.mu.Unlock()
-	list := make([]wire.Call, 0, len(running))
+	list := make([]wire.Call, 0, len(running)+len(groups))
+	for _, g := range groups {
+		if snapshot := g.status(); snapshot.State != wire.Ended {
+			list = append(list, snapshot)
+		}
+	}
 	for _, call := range running {
 		if snapshot := call.Snapshot(); snapshot.State != wire.Ended {
 			list = append(list, snapshot)
@@ -248,6 +263,10 @@ func (a *Agent) Calls() []wire.Call {
 // Hangup ends a call for the given reason. Ending a call that has ended
 // already is no error.
 func (a *Agent) Hangup(id string, reason wire.Ending) error {
+	if g := a.groupOf(id); g != nil {
+		g.hangUp(reason)
+		return nil
+	}
 	call, finished := a.find(id)
 	if call == nil {
 		if finished {
@@ -262,6 +281,11 @@ func (a *Agent) Hangup(id string, reason wire.Ending) error {
 // DTMF sends digits to the phone. The call must have audio.
 func (a *Agent) DTMF(id, digits string) error {
 	call, _ := a.find(id)
+	if g := a.groupOf(id); g != nil {
+		if call = g.front(); call == nil {
+			return ErrNoAudio
+		}
+	}
 	if call == nil {
 		return ErrUnknown
 	}
@@ -328,8 +352,17 @@ func (a *Agent) Close() error {
 	if a.tcp != nil {
 		err = errors.Join(err, a.tcp.Close())
 	}
+	if a.tls != nil {
+		err = errors.Join(err, a.tls.Close())
+	}
+	if a.conns != nil {
+		for _, f := range a.conns.feeds {
+			_ = f.Close()
+		}
+	}
 	a.wg.Wait()
 	// The listener may have accepted a last connection while the first pass ran.
+	a.sweep()
 	return errors.Join(err, a.tpl.Close())
 }
 
@@ -353,18 +386,16 @@ func (a *Agent) find(id string) (call *Call, finished bool) {
 func (a *Agent) forget(call *Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	delete(a.dialogs, dialogKey(call.callID, call.tag))
+	if v := call.visit; v != nil {
+		delete(a.merged, mergeKey(v.ev.req))
+	}
+	if call.successor != nil {
+		return // the call goes on
+	}
 	delete(a.calls, call.id)
-	delete(a.dialogs, call.callID)
 	a.finished.add(call.Snapshot())
 	if a.draining && len(a.calls) == 0 {
 		close(a.idle)
 	}
-}
-
-func addrPort(addr net.Addr) netip.AddrPort {
-	ap, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -28,7 +28,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -68,8 +67,20 @@ type Call struct {
 	stopInvite context.CancelFunc
 
 	// owned by run
+	next       func() *trunk.Slot // other trunks to try; nil: none
+	via        []hop              // addresses to try; nil: the trunk's, looked up
+	rest       []hop              // the trunk's addresses that were not tried
+	successor  *Call              // places the call another way
+	placed     time.Time
 	slot       *trunk.Slot
 	local      identity
+	tag        string // ours; fixed once the call is on the agent's lists
+	visit      *visit // of an inbound call
+	session    session
+	refreshing *refresh // our own re-INVITE or UPDATE under way
+	forked     *group   // the devices that ring together; nil: one INVITE
+	target     *Target  // a device, instead of the trunk's host
+	redirects  int
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call
 	invite     *sip.Request        // the last INVITE
@@ -120,6 +131,7 @@ func within(seconds int, fallback, most time.Duration) time.Duration {
 func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 	c := &Call{
 		agent: a, id: order.ID, number: order.Number, trunk: order.Slot.Trunk, slot: order.Slot,
+		next: order.Next, placed: a.clock.Now(),
 		callID: rand.Text(), media: media,
 		limits: limits{
 			ring:     within(order.Leg.MaxRing, defaultRing, maxRing),
@@ -131,10 +143,12 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 			ID: order.ID, Room: order.Room, Number: order.Number, Trunk: order.Slot.Trunk.ID, State: wire.Dialing,
 		},
 	}
+	equip(media, &c.trunk)
 	c.log = a.log.With("call", c.id, "room", order.Room, "trunk", c.trunk.ID)
 	c.ctx, c.cancel = context.WithCancel(a.ctx)
 	c.inviteCtx, c.stopInvite = context.WithCancel(c.ctx)
 	c.local = a.identify(&c.trunk)
+	c.tag, _ = c.local.from.Params.Get("tag")
 	return c
 }
 
@@ -220,6 +234,9 @@ func (c *Call) runFrom(next state) {
 		}
 	}
 	c.end(wire.Shutdown, 0) // only abandon leaves this to be done
+	if c.visit != nil {
+		c.doneWithInvite()
+	}
 	c.stopTimers()
 	c.cancel()
 	close(c.done)
@@ -241,8 +258,10 @@ func (c *Call) end(reason wire.Ending, code int) {
 	c.ended = true
 	c.stopTimers()
 	stats := c.media.Stats()
-	c.media.Close()
-	c.slot.Release()
+	if c.forked == nil {
+		c.media.Close()
+		c.slot.Release()
+	}
 	c.change(func(s *wire.Call) { s.State, s.Reason, s.Code = wire.Ended, reason, code })
 	c.emit(wire.CallEvent{State: wire.Ended, Reason: reason, Code: code})
 	c.log.Info("call ended", "reason", reason, "code", code, "number", number.Mask(c.number), "media", stats)
@@ -255,13 +274,14 @@ func (c *Call) change(f func(*wire.Call)) {
 }
 
 func (c *Call) emit(ev wire.CallEvent) {
+	if c.visit != nil && !c.visit.granted {
+		return // nobody knows of it
+	}
+	if c.forked != nil {
+		c.forked.hear(c, ev)
+		return
+	}
 	c.events++
 	ev.Seq, ev.ID, ev.Trunk, ev.At = c.events, c.id, c.trunk.ID, c.agent.clock.Now().UnixMilli()
 	c.agent.cfg.Report(ev)
-}
-
-// hop is one way to the far end: a transport and an address.
-type hop struct {
-	network string // udp or tcp
-	addr    netip.AddrPort
 }

@@ -124,6 +124,9 @@ func readStream(r *bufio.Reader) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(raw) == 0 && len(bytes.TrimSpace(line)) == 0 {
+			continue // a keep-alive, RFC 5626 §3.5.1
+		}
 		raw = append(raw, line...)
 		if name, value, ok := strings.Cut(string(line), ":"); ok && strings.EqualFold(name, "Content-Length") {
 			length, _ = strconv.Atoi(strings.TrimSpace(value))

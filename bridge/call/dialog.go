@@ -19,6 +19,7 @@ type dialog struct {
 	source    string        // where its last response came from, host:port
 	network   string        // transport of that response
 	answer    []byte        // SDP it sent in a 183
+	rseq      uint32        // of its last reliable provisional response
 	ack       *sip.Request  // our ACK to its 200
 	byed      bool          // BYE was sent or received
 }
@@ -88,9 +89,11 @@ func (d *dialog) next() target {
 		host = maddr // RFC 3261 §19.1.1
 	}
 	t := target{host: unbracket(host), port: uri.Port, network: d.network}
-	if transport, ok := uri.UriParams.Get("transport"); ok {
+	if uri.Scheme == "sips" {
+		t.network = tlsNetwork // RFC 3261 §26.2.2
+	} else if transport, ok := uri.UriParams.Get("transport"); ok {
 		switch transport = sip.NetworkToLower(transport); transport {
-		case udp, tcp:
+		case udp, tcp, tlsNetwork:
 			t.network = transport
 		}
 	}
@@ -124,7 +127,7 @@ func contact(msg sip.Message) (sip.Uri, bool) {
 }
 
 func isSIP(uri *sip.Uri) bool {
-	return uri.Host != "" && !uri.Wildcard && (uri.Scheme == "sip" || uri.Scheme == "")
+	return uri.Host != "" && !uri.Wildcard && (uri.Scheme == "sip" || uri.Scheme == "sips" || uri.Scheme == "")
 }
 
 func unbracket(host string) string {

@@ -107,13 +107,15 @@ func TestNextHop(t *testing.T) {
 		name, target, route, network string
 		want                         target
 	}{
-		{"the target's host and port", "sip:x@192.0.2.9:5080", "", udp, target{"192.0.2.9", 5080, udp}},
-		{"the first route before the target", "sip:x@192.0.2.9", "sip:proxy.example;lr", udp, target{"proxy.example", 0, udp}},
-		{"the transport it names", "sip:x@192.0.2.9;transport=TCP", "", udp, target{"192.0.2.9", 0, tcp}},
-		{"otherwise the transport the dialog came by", "sip:x@192.0.2.9", "", tcp, target{"192.0.2.9", 0, tcp}},
-		{"a transport nobody speaks is overlooked", "sip:x@192.0.2.9;transport=carrier-pigeon", "", udp, target{"192.0.2.9", 0, udp}},
-		{"maddr says where it really is", "sip:x@example.net;maddr=192.0.2.7", "", udp, target{"192.0.2.7", 0, udp}},
-		{"an IPv6 address loses its brackets", "sip:x@[2001:db8::1]:5060", "", udp, target{"2001:db8::1", 5060, udp}},
+		{"the target's host and port", "sip:x@192.0.2.9:5080", "", udp, target{host: "192.0.2.9", port: 5080, network: udp}},
+		{"the first route before the target", "sip:x@192.0.2.9", "sip:proxy.example;lr", udp, target{host: "proxy.example", port: 0, network: udp}},
+		{"the transport it names", "sip:x@192.0.2.9;transport=TCP", "", udp, target{host: "192.0.2.9", port: 0, network: tcp}},
+		{"otherwise the transport the dialog came by", "sip:x@192.0.2.9", "", tcp, target{host: "192.0.2.9", port: 0, network: tcp}},
+		{"a transport nobody speaks is overlooked", "sip:x@192.0.2.9;transport=carrier-pigeon", "", udp, target{host: "192.0.2.9", port: 0, network: udp}},
+		{"TLS where the transport says so", "sip:x@192.0.2.9;transport=tls", "", tcp, target{host: "192.0.2.9", port: 0, network: tlsNetwork}},
+		{"sips is TLS whatever else it says", "sips:x@192.0.2.9;transport=tcp", "", udp, target{host: "192.0.2.9", port: 0, network: tlsNetwork}},
+		{"maddr says where it really is", "sip:x@example.net;maddr=192.0.2.7", "", udp, target{host: "192.0.2.7", port: 0, network: udp}},
+		{"an IPv6 address loses its brackets", "sip:x@[2001:db8::1]:5060", "", udp, target{host: "2001:db8::1", port: 5060, network: udp}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

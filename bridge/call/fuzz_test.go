@@ -117,7 +117,7 @@ func fuzzedCall(t *testing.T, agent *Agent, hub *leg.Hub, serial int, stage byte
 	call := newCall(agent, Order{ID: fmt.Sprint("c_", serial), Number: "610", Slot: slot}, media)
 	call.invite = call.newInvite(media.Offer(call.trunk.Codecs))
 	call.invite.PrependHeader(agent.via(udp))
-	call.inviteTo = hop{udp, netip.MustParseAddrPort("127.0.0.1:9")}
+	call.inviteTo = hop{network: udp, addr: netip.MustParseAddrPort("127.0.0.1:9")}
 	d := &dialog{remote: &sip.ToHeader{Address: uri("sip:b@x")}, target: uri("sip:b@127.0.0.1:9"), network: udp}
 	d.remote.Params.Add("tag", "them")
 	call.forks["them"] = d
@@ -126,7 +126,7 @@ func fuzzedCall(t *testing.T, agent *Agent, hub *leg.Hub, serial int, stage byte
 		call.byes = 1
 	}
 	agent.mu.Lock()
-	agent.calls[call.id], agent.dialogs[call.callID] = call, call
+	agent.calls[call.id], agent.dialogs[dialogKey(call.callID, call.tag)] = call, call
 	agent.mu.Unlock()
 	agent.callWG.Add(1)
 	go call.runFrom(next)

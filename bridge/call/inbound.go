@@ -25,6 +25,7 @@ type reinvite struct {
 	ev      request
 	res     *sip.Response
 	offered bool          // our 200 carries an offer; the ACK must answer it
+	first   bool          // it is the INVITE that began the call
 	wait    time.Duration // until the 200 is repeated
 	waited  time.Duration
 }
@@ -124,14 +125,17 @@ func (c *Call) acceptable(ev request, d *dialog) bool {
 		c.refuse(ev, sip.StatusInternalServerError, "Server Internal Error")
 		return false
 	}
-	var unsupported []string
+	var unknown []string
 	for _, h := range ev.req.GetHeaders("Require") {
-		unsupported = append(unsupported, h.Value())
+		unknown = append(unknown, unsupported(h.Value())...)
 	}
-	if len(unsupported) > 0 {
-		// RFC 3261 §8.2.2.3. We support no extension that can be required.
-		c.refuse(ev, sip.StatusBadExtension, "Bad Extension",
-			sip.NewHeader("Unsupported", strings.Join(unsupported, ", ")))
+	if len(unknown) > 0 {
+		// RFC 3261 §8.2.2.3.
+		c.refuse(ev, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", joined(unknown)))
+		return false
+	}
+	if (ev.req.Method == sip.INVITE || ev.req.Method == sip.UPDATE) && tooShort(ev.req) {
+		c.refuse(ev, statusIntervalTooSmall, "Session Interval Too Small", sip.NewHeader("Min-SE", inSeconds(minSession)))
 		return false
 	}
 	return true
@@ -140,6 +144,11 @@ func (c *Call) acceptable(ev request, d *dialog) bool {
 // serveReinvite answers a re-INVITE (RFC 3261 §14.2): hold, resume, another
 // address, another codec, a session refresh, or an offer wanted from us.
 func (c *Call) serveReinvite(ev request, d *dialog) {
+	if r := c.refreshing; r != nil && !r.done && r.req.IsInvite() {
+		// Glare: our own is under way (RFC 3261 §14.2).
+		c.refuse(ev, sip.StatusRequestPending, "Request Pending")
+		return
+	}
 	if r := c.reinvite; r != nil {
 		if r.offered {
 			// Our offer has no answer yet. Come back in a while (RFC 3261 §14.2).
@@ -158,6 +167,7 @@ func (c *Call) serveReinvite(ev request, d *dialog) {
 		d.target = uri // target refresh, RFC 3261 §12.2.2
 	}
 	res := c.accepted(ev.req, body)
+	c.session.answer(c, ev.req, res)
 	c.reinvite = &reinvite{ev: ev, res: res, offered: offered, wait: t1}
 	c.arm(ackWait, t1)
 	c.respond(ev, res)
@@ -168,6 +178,10 @@ func (c *Call) serveReinvite(ev request, d *dialog) {
 func (c *Call) serveUpdate(ev request, d *dialog) {
 	var body []byte
 	if len(ev.req.Body()) > 0 {
+		if r := c.refreshing; r != nil && !r.done && r.req.IsInvite() {
+			c.refuse(ev, sip.StatusRequestPending, "Request Pending") // RFC 3311 §5.2
+			return
+		}
 		var ok bool
 		if body, _, ok = c.negotiate(ev); !ok {
 			return
@@ -176,7 +190,13 @@ func (c *Call) serveUpdate(ev request, d *dialog) {
 	if uri, ok := contact(ev.req); ok {
 		d.target = uri
 	}
-	c.respond(ev, c.accepted(ev.req, body))
+	res := c.accepted(ev.req, body)
+	if c.answeredAt.IsZero() {
+		c.session.learn(ev.req) // a session has no timer before its answer
+	} else {
+		c.session.answer(c, ev.req, res)
+	}
+	c.respond(ev, res)
 	close(ev.done)
 }
 
@@ -186,10 +206,11 @@ func (c *Call) negotiate(ev request) (body []byte, offered, ok bool) {
 	if len(ev.req.Body()) == 0 {
 		return c.media.Offer(c.trunk.Codecs), true, true
 	}
-	if ct := ev.req.ContentType(); ct != nil && !strings.EqualFold(mediaType(ct.Value()), "application/sdp") {
+	if !isSDP(ev.req) {
 		c.refuse(ev, sip.StatusUnsupportedMediaType, "Unsupported Media Type", sip.NewHeader("Accept", "application/sdp"))
 		return nil, false, false
 	}
+	locate(c.media, &c.trunk, ev.req.Source())
 	body, session, err := c.media.Accept(ev.req.Body())
 	if err != nil {
 		// The session stays as it was (RFC 3261 §14.2).
@@ -220,12 +241,27 @@ func (c *Call) acked(req *sip.Request) error {
 	if !r.offered {
 		return nil
 	}
+	locate(c.media, &c.trunk, req.Source())
 	session, err := c.media.Answer(req.Body())
 	if err != nil {
 		return err
 	}
+	if r.first {
+		c.onHold = c.agent.clock.Now()
+		c.visit.codec = session.Codec
+		if c.visit.granted {
+			c.report(wire.Answered, session.Codec)
+		}
+		return nil
+	}
 	c.sessionChanged(session.Codec)
 	return nil
+}
+
+// isSDP reports whether a body is a session description, as far as it says.
+func isSDP(req *sip.Request) bool {
+	ct := req.ContentType()
+	return ct == nil || strings.EqualFold(mediaType(ct.Value()), "application/sdp")
 }
 
 // confirmed ends the wait for the ACK to our answer.
@@ -258,9 +294,18 @@ func (c *Call) serveOther(ev request) {
 	case sip.OPTIONS:
 		c.refuse(ev, sip.StatusOK, "OK", capabilities()...)
 	case sip.INFO:
-		// Keys of the phone, a keep-alive, or a picture refresh. Nothing here
-		// acts on them; refusing them would make some phones hang up.
+		// Keys of the phone, a keep-alive, or a picture refresh. Refusing what
+		// we do not act on would make some phones hang up.
+		if key, ok := infoKey(ev.req); ok {
+			c.tryPost(keyed{key})
+		}
 		c.refuse(ev, sip.StatusOK, "OK")
+	case sip.PRACK:
+		if c.visit != nil {
+			c.pracked(ev) // it has crossed our answer
+			return
+		}
+		c.refuse(ev, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 	default:
 		status, reason := notAllowed(ev.req.Method)
 		c.refuse(ev, status, reason, capabilities()...)
@@ -282,6 +327,7 @@ func (c *Call) accepted(req *sip.Request, body []byte) *sip.Response {
 	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", body)
 	res.AppendHeader(c.agent.contact(sip.NetworkToLower(req.Transport())))
 	res.AppendHeader(sip.NewHeader("Allow", allowed))
+	res.AppendHeader(sip.NewHeader("Supported", extensions))
 	if len(body) > 0 {
 		res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	}

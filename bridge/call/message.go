@@ -13,9 +13,9 @@ const (
 	userAgent = "Dialroom"
 
 	// allowed is what the far end may send us in a dialog, and what an
-	// OPTIONS gets to know. UPDATE is there for session timers that the far
-	// end runs (RFC 4028 §7.4); we announce no extension we do not speak.
-	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+	// OPTIONS gets to know. UPDATE is there for session timers (RFC 4028
+	// §7.4); we announce no extension we do not speak.
+	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK"
 
 	contactUser = "dialroom"
 )
@@ -32,7 +32,8 @@ type identity struct {
 // The user of From is the trunk's from.user, or the caller id, or the digest
 // user. Where from.user is set beside a caller id, From identifies the account
 // and the caller id goes into P-Asserted-Identity, as SIPconnect 2.0 §10 asks
-// of a PBX.
+// of a PBX. Where the callee is not to see who calls, From is anonymous (RFC
+// 3323 §4.1.1.3) and P-Asserted-Identity tells the carrier alone.
 func (a *Agent) identify(t *trunk.Trunk) identity {
 	host, port := splitHost(t.Host)
 	id := identity{request: sip.Uri{Scheme: "sip", Host: host, Port: port}}
@@ -53,6 +54,13 @@ func (a *Agent) identify(t *trunk.Trunk) identity {
 		from.User = contactUser
 	}
 	id.from = sip.FromHeader{DisplayName: quotable(t.FromDisplay), Address: from}
+	if t.Private {
+		id.asserted = &sip.Uri{Scheme: "sip", User: from.User, Host: from.Host}
+		if caller != "" {
+			id.asserted.User = caller
+		}
+		id.from = sip.FromHeader{DisplayName: "Anonymous", Address: sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
+	}
 	id.from.Params.Add("tag", newTag())
 	return id
 }
@@ -92,13 +100,24 @@ func (c *Call) base(method sip.RequestMethod, uri sip.Uri, seq uint32) *sip.Requ
 func (c *Call) newInvite(offer []byte) *sip.Request {
 	uri := c.local.request
 	uri.User = c.trunk.User(c.number)
+	if c.target != nil {
+		uri = *c.target.URI.Clone()
+	}
 	req := c.base(sip.INVITE, uri, c.nextSeq())
-	req.AppendHeader(&sip.ToHeader{Address: sip.Uri{Scheme: "sip", User: uri.User, Host: uri.Host}})
+	req.AppendHeader(&sip.ToHeader{Address: sip.Uri{Scheme: "sip", User: c.trunk.User(c.number), Host: uri.Host}})
 	req.AppendHeader(&sip.ContactHeader{}) // filled in when the transport is known
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
 	req.AppendHeader(sip.NewHeader("Accept", "application/sdp"))
+	req.AppendHeader(sip.NewHeader("Supported", extensions))
+	c.session.request(req)
+	if route := routeOf(&c.trunk); route != nil {
+		req.AppendHeader(route)
+	}
 	if c.local.asserted != nil {
 		req.AppendHeader(sip.NewHeader("P-Asserted-Identity", "<"+c.local.asserted.String()+">"))
+	}
+	if c.trunk.Private {
+		req.AppendHeader(sip.NewHeader("Privacy", "id")) // RFC 3323 §4.2, RFC 3325 §9.3
 	}
 	return withSDP(req, offer)
 }
@@ -120,6 +139,7 @@ func newCancel(invite *sip.Request) *sip.Request {
 	req.AppendHeader(invite.Via().Clone())
 	maxForwards := sip.MaxForwardsHeader(70)
 	req.AppendHeader(&maxForwards)
+	sip.CopyHeaders("Route", invite, req)
 	for _, h := range []sip.Header{invite.From(), invite.To(), invite.CallID()} {
 		req.AppendHeader(sip.HeaderClone(h))
 	}
@@ -184,8 +204,12 @@ func (a *Agent) address(req *sip.Request, to hop) {
 	} else {
 		req.PrependHeader(a.via(to.network))
 	}
-	if req.Contact() != nil {
-		req.ReplaceHeader(a.contact(to.network))
+	if old := req.Contact(); old != nil {
+		contact := a.contact(to.network)
+		if old.Address.User != "" {
+			contact.Address.User = old.Address.User // a registration's
+		}
+		req.ReplaceHeader(contact)
 	}
 	req.SetTransport(sip.NetworkToUpper(to.network))
 	req.SetDestination(to.addr.String())
@@ -215,16 +239,19 @@ func (a *Agent) via(network string) *sip.ViaHeader {
 func (a *Agent) contact(network string) *sip.ContactHeader {
 	host, port := a.advertised(network)
 	uri := sip.Uri{Scheme: "sip", User: contactUser, Host: host, Port: port}
-	if network == tcp {
-		uri.UriParams.Add("transport", tcp)
+	if network != udp {
+		uri.UriParams.Add("transport", network)
 	}
 	return &sip.ContactHeader{Address: uri}
 }
 
 func (a *Agent) advertised(network string) (host string, port int) {
 	local := a.UDPAddr()
-	if network == tcp {
+	switch network {
+	case tcp:
 		local = a.TCPAddr()
+	case tlsNetwork:
+		local = a.TLSAddr()
 	}
 	return a.cfg.Public.String(), int(local.Port())
 }

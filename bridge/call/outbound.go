@@ -14,7 +14,7 @@ import (
 // to one that was challenged before.
 func (c *Call) toInvite(res *sip.Response) bool {
 	cseq := res.CSeq()
-	return cseq != nil && cseq.MethodName == sip.INVITE && cseq.SeqNo == c.invite.CSeq().SeqNo
+	return c.invite != nil && cseq != nil && cseq.MethodName == sip.INVITE && cseq.SeqNo == c.invite.CSeq().SeqNo
 }
 
 // provisional returns the provisional response to our INVITE that ev is, or
@@ -24,10 +24,16 @@ func (c *Call) provisional(ev event) *sip.Response {
 	if !ok || !r.res.IsProvisional() || !c.toInvite(r.res) {
 		return nil
 	}
+	if !c.heard {
+		c.agent.heard(c.trunk.ID, true)
+	}
 	c.heard = true
 	c.disarm(firstResponse)
 	if r.res.StatusCode != sip.StatusTrying {
 		c.fork(r.res)
+		if !c.reliable(r.res) {
+			return trying(r.res)
+		}
 	}
 	return r.res
 }
@@ -59,13 +65,14 @@ func (c *Call) fork(res *sip.Response) *dialog {
 // media. It returns false when the response brings no audio. The first SDP of
 // a branch is its answer; repeats say nothing new (RFC 3261 §13.2.1).
 func (c *Call) hears(res *sip.Response) bool {
-	if len(res.Body()) == 0 || res.StatusCode == sip.StatusTrying {
+	if len(res.Body()) == 0 || res.StatusCode == sip.StatusTrying || c.forked != nil {
 		return false
 	}
 	d := c.fork(res)
 	if d == nil || d.answer != nil {
 		return false
 	}
+	locate(c.media, &c.trunk, res.Source())
 	session, err := c.media.Answer(res.Body())
 	if err != nil {
 		c.log.Warn("early media cannot be used", "error", err)
@@ -85,6 +92,11 @@ func (c *Call) noteSent(ev sent) {
 	case sip.INVITE:
 		if ev.out.req == c.invite {
 			c.inviteTx, c.inviteTo = ev.tx, ev.hop
+			if !ev.out.hop.addr.IsValid() {
+				if c.rest = ev.out.rest; len(c.rest) > 0 && c.timers[firstResponse] != nil {
+					c.arm(firstResponse, c.patience())
+				}
+			}
 		}
 	case sip.BYE:
 		c.byeTxs[ev.tx] = ev.out.dialog

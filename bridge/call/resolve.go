@@ -12,14 +12,23 @@ import (
 
 // Transports.
 const (
-	udp = "udp"
-	tcp = "tcp"
+	udp        = "udp"
+	tcp        = "tcp"
+	tlsNetwork = "tls"
 )
 
-// defaultPort is SIP's over UDP and TCP (RFC 3261 §19.1.2).
-const defaultPort = 5060
+// SIP's ports (RFC 3261 §19.1.2).
+const (
+	defaultPort    = 5060
+	defaultTLSPort = 5061
+)
 
-// Resolver looks names up; net.Resolver does.
+// maxHops bounds the addresses one name may have us try.
+const maxHops = 16
+
+// Resolver looks names up; net.Resolver does. SRV records come sorted by
+// priority and shuffled by weight. One that is a [NAPTRResolver] is asked for
+// these first.
 type Resolver interface {
 	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
@@ -30,6 +39,15 @@ type target struct {
 	host    string // name or address, without brackets
 	port    int    // 0: not said
 	network string
+	alias   string // the name a TLS certificate may have instead of host
+}
+
+// hop is one way to the far end: a transport and an address.
+type hop struct {
+	network string // udp, tcp or tls
+	addr    netip.AddrPort
+	name    string // what a TLS certificate must be for
+	alias   string // or this
 }
 
 // splitHost reads "host", "host:port" or "[v6]:port".
@@ -45,36 +63,63 @@ func splitHost(s string) (host string, port int) {
 // errNowhere means that a name has no address this agent can reach.
 var errNowhere = errors.New("no address")
 
-// resolve finds the addresses of t in the order they are to be tried.
+// lookUp finds the addresses of t in the order they are to be tried.
 //
 // RFC 3263 §4.2: an address is used as it is; a port rules SRV out; otherwise
 // SRV records come first, by their priority and weight, and the name's own
-// addresses when it has none. The transport is fixed by then, so NAPTR
-// (§4.1) is not asked.
-func (a *Agent) resolve(ctx context.Context, t target) ([]hop, error) {
-	if addr, err := netip.ParseAddr(t.host); err == nil {
-		return []hop{{t.network, netip.AddrPortFrom(addr.Unmap(), portOr(t.port))}}, nil
-	}
-	if t.port == 0 {
-		// The records come sorted by priority and shuffled by weight. One
-		// that leads nowhere does not spoil the others.
-		if _, records, err := a.cfg.Resolver.LookupSRV(ctx, "sip", t.network, t.host); err == nil {
-			var hops []hop
-			for _, record := range records {
-				more, err := a.addresses(ctx, t.network, strings.TrimSuffix(record.Target, "."), int(record.Port))
-				if err == nil {
-					hops = append(hops, more...)
-				}
-			}
-			if len(hops) > 0 {
-				return hops, nil
-			}
+// addresses when it has none. The settings or the URI say the transport, so of
+// the NAPTR records (§4.1) only those of that transport count, and what they
+// do is to name the SRV records.
+func (a *Agent) lookUp(ctx context.Context, t target) ([]hop, error) {
+	port := t.port
+	if port <= 0 || port > 65535 {
+		if port = defaultPort; t.network == tlsNetwork {
+			port = defaultTLSPort
 		}
 	}
-	return a.addresses(ctx, t.network, t.host, t.port)
+	if addr, err := netip.ParseAddr(t.host); err == nil {
+		return []hop{{t.network, netip.AddrPortFrom(addr.Unmap(), uint16(port)), t.host, t.alias}}, nil
+	}
+	if t.port == 0 {
+		// A record that leads nowhere does not spoil the others.
+		var hops []hop
+		for _, record := range a.services(ctx, t) {
+			if len(hops) >= maxHops || ctx.Err() != nil {
+				break
+			}
+			more, err := a.addresses(ctx, t, strings.TrimSuffix(record.Target, "."), int(record.Port))
+			if err == nil {
+				hops = append(hops, more...)
+			}
+		}
+		if len(hops) > 0 {
+			return hops[:min(len(hops), maxHops)], nil
+		}
+	}
+	return a.addresses(ctx, t, t.host, port)
 }
 
-func (a *Agent) addresses(ctx context.Context, network, host string, port int) ([]hop, error) {
+// services returns the SRV records of a name and a transport.
+func (a *Agent) services(ctx context.Context, t target) []*net.SRV {
+	for _, name := range a.replacements(ctx, t) {
+		// The records' own name: no service and protocol are put before it.
+		if _, records, err := a.cfg.Resolver.LookupSRV(ctx, "", "", name); err == nil && len(records) > 0 {
+			return records
+		}
+	}
+	service, proto := "sip", t.network
+	if t.network == tlsNetwork {
+		service, proto = "sips", tcp // RFC 3263 §4.1
+	}
+	_, records, err := a.cfg.Resolver.LookupSRV(ctx, service, proto, t.host)
+	if err != nil {
+		return nil
+	}
+	return records
+}
+
+// addresses looks up one host of t.
+func (a *Agent) addresses(ctx context.Context, t target, host string, port int) ([]hop, error) {
 	family := "ip4"
 	if a.cfg.Public.Is6() {
 		family = "ip6"
@@ -88,14 +133,7 @@ func (a *Agent) addresses(ctx context.Context, network, host string, port int) (
 	}
 	hops := make([]hop, 0, len(ips))
 	for _, ip := range ips {
-		hops = append(hops, hop{network, netip.AddrPortFrom(ip.Unmap(), portOr(port))})
+		hops = append(hops, hop{t.network, netip.AddrPortFrom(ip.Unmap(), uint16(port)), t.host, t.alias})
 	}
 	return hops, nil
-}
-
-func portOr(port int) uint16 {
-	if port <= 0 || port > 65535 {
-		return defaultPort
-	}
-	return uint16(port)
 }

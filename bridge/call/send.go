@@ -13,6 +13,9 @@ import (
 // takes longer is as good as down, and somebody is waiting.
 const connectTime = 5 * time.Second
 
+// hopTime is the same where there is another address to try.
+const hopTime = 2 * time.Second
+
 // udpMost is the longest request that goes by UDP while there is TCP, in
 // bytes (RFC 3261 §18.1.1).
 const udpMost = 1300
@@ -26,6 +29,8 @@ type outgoing struct {
 	req    *sip.Request
 	to     target // looked up, unless hop is set
 	hop    hop    // exactly there
+	via    []hop  // or one of these, instead of looking to up
+	rest   []hop  // what of these was not tried
 	source string // over TCP: the connection the far end's messages come by, as a last resort
 	dialog *dialog
 }
@@ -42,7 +47,13 @@ func (c *Call) send(out outgoing) {
 
 // sendInside sends a request in a dialog on the dialog's way.
 func (c *Call) sendInside(d *dialog, req *sip.Request) {
-	c.send(outgoing{req: req, to: d.next(), source: d.source, dialog: d})
+	if way, ok := c.direct(d); ok {
+		c.send(outgoing{req: req, hop: way, dialog: d})
+		return
+	}
+	to := d.next()
+	to.alias = wayTo(&c.trunk).host // a carrier's other hosts may have the one certificate
+	c.send(outgoing{req: req, to: to, source: d.source, dialog: d})
 }
 
 // writeLoop sends what run queues, in order, until the call is over.
@@ -66,17 +77,18 @@ func (c *Call) transmit(out outgoing) {
 		parent = c.inviteCtx
 	}
 	ctx, cancel := context.WithTimeout(parent, connectTime)
-	defer cancel()
+	defer cancel() // of the lookup
 	hops, err := c.hops(ctx, out)
 	if len(hops) == 0 && err == nil {
 		err = errNowhere
 	}
-	for _, to := range hops {
+	for i, to := range hops {
+		out.rest = hops[i+1:]
 		if !c.agent.Supports(to.network) {
 			err = ErrTransport
 			continue
 		}
-		if err = c.transmitTo(ctx, out, to); err == nil {
+		if err = c.tryOne(parent, out, to); err == nil {
 			return
 		}
 		c.log.Debug("sending failed", "method", string(out.req.Method), "to", to.addr, "network", to.network, "error", err)
@@ -84,10 +96,25 @@ func (c *Call) transmit(out outgoing) {
 	c.post(sendFailed{out, err})
 }
 
+// tryOne sends a request to one address in bounded time, less when there is
+// another to try.
+func (c *Call) tryOne(parent context.Context, out outgoing, to hop) error {
+	bound := connectTime
+	if len(out.rest) > 0 {
+		bound = hopTime
+	}
+	ctx, cancel := context.WithTimeout(parent, bound)
+	defer cancel()
+	return c.transmitTo(ctx, out, to)
+}
+
 // hops returns where out may go, in order.
 func (c *Call) hops(ctx context.Context, out outgoing) ([]hop, error) {
 	if out.hop.addr.IsValid() {
 		return []hop{out.hop}, nil
+	}
+	if len(out.via) > 0 {
+		return out.via, nil
 	}
 	hops, err := c.agent.resolve(ctx, out.to)
 	if out.to.network == udp && c.agent.Supports(tcp) && len(out.req.String())+viaHeadroom > udpMost {
@@ -95,15 +122,15 @@ func (c *Call) hops(ctx context.Context, out outgoing) ([]hop, error) {
 		// where nobody listens on TCP.
 		var first []hop
 		for _, h := range hops {
-			first = append(first, hop{tcp, h.addr})
+			first = append(first, hop{network: tcp, addr: h.addr})
 		}
 		hops = append(first, hops...)
 	}
-	if out.source != "" && out.to.network == tcp {
+	if out.source != "" && out.to.network != udp {
 		// A Contact behind a NAT leads nowhere; the connection it speaks to
 		// us by does.
 		if addr, parseErr := netip.ParseAddrPort(out.source); parseErr == nil {
-			hops, err = append(hops, hop{tcp, addr}), nil
+			hops, err = append(hops, hop{network: out.to.network, addr: addr, name: out.to.alias}), nil
 		}
 	}
 	return hops, err
@@ -113,7 +140,10 @@ func (c *Call) hops(ctx context.Context, out outgoing) ([]hop, error) {
 // transaction gets a goroutine that brings its responses to run.
 func (c *Call) transmitTo(ctx context.Context, out outgoing, to hop) error {
 	a, req := c.agent, out.req
-	a.address(req, to)
+	if err := a.prepare(ctx, req, to, out.dialog != nil || out.hop.addr.IsValid()); err != nil {
+		forgetVia(req)
+		return err
+	}
 	if req.IsAck() {
 		conn, err := a.tpl.ClientRequestConnection(ctx, req)
 		if err != nil {

@@ -1,8 +1,6 @@
 package call
 
 import (
-	"net/netip"
-
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -55,6 +53,12 @@ func (a *Agent) serveInside(req *sip.Request, tx *sip.ServerTx) {
 		a.respond(req, tx, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 		return
 	}
+	a.attend(call, ev)
+}
+
+// attend keeps a request's transaction until its call is done with it.
+func (a *Agent) attend(call *Call, ev request) {
+	req, tx := ev.req, ev.tx
 	for {
 		select {
 		case <-ev.done:
@@ -77,11 +81,22 @@ func (a *Agent) serveInside(req *sip.Request, tx *sip.ServerTx) {
 
 // serveOutside answers what belongs to no dialog.
 func (a *Agent) serveOutside(req *sip.Request, tx *sip.ServerTx) {
+	var unknown []string
+	for _, h := range req.GetHeaders("Require") {
+		unknown = append(unknown, unsupported(h.Value())...)
+	}
+	if len(unknown) > 0 && req.Method != sip.INVITE && req.Method != sip.REGISTER {
+		// RFC 3261 §8.2.2.3. The others are asked who they are first.
+		a.respond(req, tx, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", joined(unknown)))
+		return
+	}
 	switch req.Method {
 	case sip.OPTIONS:
 		a.respond(req, tx, sip.StatusOK, "OK", capabilities()...)
 	case sip.INVITE:
-		a.refuseCall(req, tx)
+		a.receive(req, tx)
+	case sip.REGISTER:
+		a.register(req, tx)
 	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK:
 		// They exist in dialogs only.
 		a.respond(req, tx, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
@@ -89,22 +104,6 @@ func (a *Agent) serveOutside(req *sip.Request, tx *sip.ServerTx) {
 		status, reason := notAllowed(req.Method)
 		a.respond(req, tx, status, reason, capabilities()...)
 	}
-}
-
-// refuseCall says no to an inbound call. There are no virtual numbers, so a
-// trunk's call finds nobody; strangers are not told even that.
-func (a *Agent) refuseCall(req *sip.Request, tx *sip.ServerTx) {
-	if a.callOf(req) != nil {
-		// Our own INVITE came back to us (RFC 3261 §8.2.2.2).
-		a.respond(req, tx, sip.StatusLoopDetected, "Loop Detected")
-		return
-	}
-	source, err := netip.ParseAddrPort(req.Source())
-	if err == nil && a.cfg.Trusted(source.Addr().Unmap()) {
-		a.respond(req, tx, sip.StatusNotFound, "Not Found")
-		return
-	}
-	a.respond(req, tx, sip.StatusForbidden, "Forbidden")
 }
 
 // stray takes responses that match no transaction: 200s of an INVITE whose
@@ -115,7 +114,7 @@ func (a *Agent) stray(res *sip.Response) {
 		return
 	}
 	a.mu.Lock()
-	call := a.dialogs[callID.Value()]
+	call := a.dialogs[dialogKey(callID.Value(), from.Params.GetOr("tag", ""))]
 	a.mu.Unlock()
 	if call == nil {
 		return
@@ -128,7 +127,7 @@ func (a *Agent) stray(res *sip.Response) {
 func (a *Agent) callOf(req *sip.Request) *Call {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.dialogs[req.CallID().Value()]
+	return a.dialogs[dialogKey(req.CallID().Value(), req.To().Params.GetOr("tag", ""))]
 }
 
 func (a *Agent) respond(req *sip.Request, tx *sip.ServerTx, status int, reason string, headers ...sip.Header) {

@@ -16,11 +16,14 @@ type state func(ev event) state
 // start sends the INVITE.
 func (c *Call) start() state {
 	c.log.Info("call placed", "number", number.Mask(c.number))
-	c.arm(firstResponse, firstResponseTime)
+	c.arm(firstResponse, c.patience())
 	c.arm(ringing, c.limits.ring)
-	host, port := splitHost(c.trunk.Host)
 	c.invite = c.newInvite(c.media.Offer(c.trunk.Codecs))
-	c.send(outgoing{req: c.invite, to: target{host, port, c.trunk.Transport}})
+	if c.target != nil {
+		c.send(outgoing{req: c.invite, hop: c.target.hop()})
+		return c.dialing
+	}
+	c.send(outgoing{req: c.invite, to: wayTo(&c.trunk), via: c.via})
 	return c.dialing
 }
 
@@ -68,6 +71,9 @@ func (c *Call) unanswered(ev event, stay state) state {
 	case sendFailed:
 		if ev.out.req.IsInvite() {
 			c.log.Warn("the trunk cannot be reached", "error", ev.err)
+			if next, ok := c.elsewhere(true); ok {
+				return next
+			}
 			c.end(wire.TrunkFailed, 0)
 			return nil
 		}
@@ -76,6 +82,9 @@ func (c *Call) unanswered(ev event, stay state) state {
 		// library; the responses still come, as strays.
 		if ev.tx == c.inviteTx && (!c.heard || !timedOut(ev.err)) {
 			c.log.Warn("the trunk does not respond", "error", ev.err)
+			if next, ok := c.elsewhere(true); ok {
+				return next
+			}
 			c.end(wire.TrunkFailed, 0)
 			return nil
 		}
@@ -92,6 +101,13 @@ func (c *Call) unanswered(ev event, stay state) state {
 		switch {
 		case !c.due(ev):
 		case ev.timer == firstResponse:
+			if next, ok := c.elsewhere(true); ok {
+				return next
+			}
+			if wait := firstResponseTime - c.agent.clock.Now().Sub(c.placed); wait > 0 {
+				c.arm(firstResponse, wait) // there is no other way after all
+				return stay
+			}
 			c.end(wire.TrunkFailed, 0)
 			return c.withdraw()
 		case ev.timer == ringing:
@@ -123,9 +139,25 @@ func (c *Call) final(ev response, stay state) state {
 			return stay
 		}
 		c.log.Warn("the trunk refuses us", "error", err)
+	case res.StatusCode == statusIntervalTooSmall && c.session.least == 0:
+		// RFC 4028 §7.3: once more with the interval it wants.
+		if c.session.learn(res); c.session.least > 0 {
+			c.acknowledgeRefusal(ev)
+			c.resend(c.inviteTo)
+			return stay
+		}
+	case res.StatusCode >= 300 && res.StatusCode < 400:
+		if to, ok := c.redirected(res); ok {
+			c.acknowledgeRefusal(ev)
+			c.resendTo(to)
+			return stay
+		}
 	}
-	if ev.tx == nil {
-		c.send(outgoing{req: refusalAck(c.invite, res), hop: c.inviteTo})
+	c.acknowledgeRefusal(ev)
+	if worthAnotherWay(res.StatusCode) {
+		if next, ok := c.elsewhere(false); ok {
+			return next
+		}
 	}
 	c.end(ending(res, c.Snapshot().State != wire.Dialing), res.StatusCode)
 	return nil
@@ -140,6 +172,12 @@ func (c *Call) answer(res *sip.Response) state {
 		return c.withdraw()
 	}
 	c.acknowledge(d)
+	if c.forked != nil && !c.forked.claim(c) {
+		// Another device was faster.
+		c.end(wire.HangupRoom, 0)
+		c.bye(d)
+		return c.leave()
+	}
 	c.creds.settled()
 	sdp := res.Body()
 	if len(sdp) == 0 {
@@ -147,6 +185,7 @@ func (c *Call) answer(res *sip.Response) state {
 	}
 	codec := c.Snapshot().Codec
 	if c.dialog != d || !bytes.Equal(sdp, d.answer) {
+		locate(c.media, &c.trunk, res.Source())
 		session, err := c.media.Answer(sdp)
 		if err != nil {
 			c.log.Warn("the answer's SDP cannot be used", "error", err)
@@ -162,6 +201,7 @@ func (c *Call) answer(res *sip.Response) state {
 	c.arm(duration, c.limits.duration)
 	c.arm(silence, silenceTime)
 	c.answeredAt = c.agent.clock.Now()
+	c.session.settle(c, res)
 	c.change(func(s *wire.Call) { s.Code = res.StatusCode })
 	c.report(wire.Answered, codec)
 	return c.answered
@@ -169,6 +209,9 @@ func (c *Call) answer(res *sip.Response) state {
 
 // answered: both sides talk.
 func (c *Call) answered(ev event) state {
+	if next, taken := c.midCall(ev); taken {
+		return next
+	}
 	switch ev := ev.(type) {
 	case sent:
 		c.noteSent(ev)
@@ -211,6 +254,9 @@ func (c *Call) answered(ev event) state {
 
 // hangUp ends an answered call with BYE (RFC 3261 §15.1.1).
 func (c *Call) hangUp(reason wire.Ending) state {
+	if r := c.reinvite; r != nil && r.first {
+		return c.partWhenACKed(reason)
+	}
 	c.end(reason, 0)
 	c.bye(c.dialog)
 	return c.leave()

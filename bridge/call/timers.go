@@ -12,6 +12,11 @@ const (
 	duration                   // the call is too long
 	silence                    // no RTP from the phone
 	ackWait                    // our answer to their re-INVITE is not ACKed
+
+	provisionalWait // our reliable provisional response is not PRACKed
+	refreshDue      // the session is ours to refresh
+	sessionOver     // the far end has not refreshed it
+	parting         // what is left of a hang-up that has to wait
 )
 
 const (

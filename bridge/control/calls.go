@@ -99,12 +99,27 @@ func (s *Server) start(wish wire.CallRequest) (wire.Call, error) {
 	if media, err := netip.ParseAddrPort(wish.Leg.Media); err != nil || media.Port() == 0 {
 		return wire.Call{}, errBadRequest
 	}
-	slot, err := s.cfg.Trunks.First(wish.Number, wish.Trunk)
+	order, inside, err := s.inside(wish)
+	if err != nil {
+		return wire.Call{}, err
+	}
+	slot, next := order.Slot, order.Next
+	if !inside {
+		next, err = s.cfg.Trunks.Ways(wish.Number, wish.Trunk)
+	}
 	if err == trunk.ErrNotCarried && wish.Trunk != "" {
 		err = errPinned
 	}
 	if err != nil {
 		return wire.Call{}, err
+	}
+	if !inside {
+		slot = next()
+	}
+	if slot == nil { // every way is at a limit; the first says at which
+		if slot, err = s.cfg.Trunks.First(wish.Number, wish.Trunk); err != nil {
+			return wire.Call{}, err
+		}
 	}
 	// The lease first: the call may end before Place returns.
 	if !s.leases.begin(wish.ID, wish.Leg.Instance) {
@@ -112,7 +127,7 @@ func (s *Server) start(wish wire.CallRequest) (wire.Call, error) {
 		return wire.Call{}, call.ErrExists
 	}
 	placed, err := s.cfg.Agent.Place(call.Order{
-		ID: wish.ID, Room: wish.Room, Number: wish.Number, Leg: *wish.Leg, Slot: slot,
+		ID: wish.ID, Room: wish.Room, Number: wish.Number, Leg: *wish.Leg, Slot: slot, Next: next, Devices: order.Devices,
 	})
 	if err != nil {
 		s.leases.end(wish.ID)
@@ -141,9 +156,8 @@ func (s *Server) hangUp(_ context.Context, req request) (reply, error) {
 	if args := req.c.QueryArgs(); args.Has("reason") {
 		reason = wire.Ending(args.Peek("reason"))
 	}
-	switch reason {
-	case wire.HangupRoom, wire.RoomEmpty, wire.Shutdown, wire.MaxDuration:
-	default:
+	script := reason == wire.HangupRoom || reason == wire.RoomEmpty || reason == wire.Shutdown || reason == wire.MaxDuration
+	if !script && (req.key.Role != sign.RoleSFU || !isRoomReason(reason)) {
 		return reply{}, errReason
 	}
 	if err := s.cfg.Agent.Hangup(req.id, reason); err != nil {
@@ -199,7 +213,13 @@ func (s *Server) lease(_ context.Context, req request) (reply, error) {
 		s.log.Warn("the sfu does not feed a call any more", "call", id)
 		_ = s.cfg.Agent.Hangup(id, wire.RoomEmpty)
 	}
-	return reply{http.StatusOK, wire.LeaseResponse{Instance: s.cfg.Instance, Calls: known}}, nil
+	quality := make(map[string]wire.Quality, len(known))
+	for _, id := range known {
+		if q, ok := s.cfg.Agent.Quality(id); ok {
+			quality[id] = q
+		}
+	}
+	return reply{http.StatusOK, wire.LeaseResponse{Instance: s.cfg.Instance, Calls: known, Quality: quality}}, nil
 }
 
 // isID reports whether s can be a call id: it travels in paths and logs.

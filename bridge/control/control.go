@@ -77,6 +77,11 @@ type Config struct {
 	Instance string         // of this process; a restart changes it
 	Clock    call.Clock
 	Logger   *slog.Logger
+
+	// Inside looks for a number within the house: its registered devices, or
+	// this bridge itself for a virtual number. inside is whether the number is
+	// ours at all. Nil: no number is.
+	Inside func(number, room string) (devices []call.Target, as trunk.Trunk, inside bool)
 }
 
 // Server is the running interface.
@@ -145,6 +150,7 @@ func (s *Server) routes() {
 	h.GET(wire.PathCalls+"/:id", s.signed(s.getCall, sign.RoleSFU, sign.RoleScript))
 	h.DELETE(wire.PathCalls+"/:id", s.signed(s.hangUp, sign.RoleSFU, sign.RoleScript))
 	h.POST(wire.PathCalls+"/:id/dtmf", s.signed(s.dtmf, sign.RoleSFU, sign.RoleScript))
+	h.POST(wire.PathCalls+"/:id/progress", s.signed(s.progress, sign.RoleSFU))
 	h.GET(wire.PathTrunks, s.signed(s.listTrunks, sign.RoleSFU, sign.RoleScript))
 	h.POST(wire.PathLease, s.signed(s.lease, sign.RoleSFU))
 	h.NoRoute(func(_ context.Context, c *app.RequestContext) { s.fail(c, errNoRoute) })

@@ -83,6 +83,8 @@ func answerTo(err error) (int, wire.Error) {
 		return http.StatusForbidden, unplaced("refused", string(wire.NotAllowed))
 	case errors.Is(err, trunk.ErrTooFast):
 		return http.StatusTooManyRequests, unplaced("refused", string(wire.CapMinute))
+	case errors.Is(err, errNobody):
+		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.Unreachable))
 	case errors.Is(err, trunk.ErrDisabled), errors.Is(err, trunk.ErrNotCarried), errors.Is(err, trunk.ErrFull):
 		return http.StatusServiceUnavailable, unplaced("unavailable", string(wire.NoTrunk))
 	case errors.Is(err, call.ErrTransport), errors.Is(err, call.ErrMedia):
@@ -112,6 +114,8 @@ func ending(err error) wire.Ending {
 		return wire.NoTrunk
 	case wire.Shutdown:
 		return wire.Shutdown
+	case wire.Unreachable:
+		return wire.Unreachable
 	}
 	if errors.Is(err, errPinned) || errors.Is(err, trunk.ErrUnknown) || errors.Is(err, trunk.ErrNotAllowed) || errors.Is(err, trunk.ErrTooFast) {
 		return wire.NoTrunk

@@ -6,14 +6,15 @@
 // [Leg] has an RTP and an RTCP port of its own towards its phone. All of them
 // are read by one loop (package udp), on which a packet goes its whole way:
 //
-//	phone → RTP port: source is the SDP's → well-formed → payload type:
+//	phone → RTP port: source is the SDP's → authentic → well-formed → payload type:
 //	    audio            → new header, SSRCFromPhone → shared socket → sfu
 //	    telephone-event  → decoded, counted
 //	    comfort noise    → counted
 //	sfu → shared socket: SSRCToPhone finds the leg → source is the leg's sfu
 //	    → new header, our SSRC, negotiated payload type → RTP port → phone
 //
-// Payloads are never touched. In both directions a splice keeps one continuous
+// Payloads are never touched but for SRTP towards the phone, whose keys travel in
+// the SDP (RFC 4568). In both directions a splice keeps one continuous
 // stream whatever the source does. Keys pressed in the room are telephone
 // events in the stream to the phone, in place of the audio. One goroutine of
 // the hub paces the keys and RTCP reports of all legs.
@@ -21,8 +22,7 @@
 // A leg's mutex is held for one packet at a time; the only thing that legs
 // share on the packet path is a map that is replaced, never changed.
 //
-// The package does not speak SIP, decode audio, smooth jitter, or find out
-// where a phone behind a NAT really is.
+// The package does not speak SIP, decode audio or smooth jitter.
 package leg
 
 import (
@@ -48,6 +48,7 @@ type conn interface {
 // Session is what offer and answer have settled.
 type Session struct {
 	Codec          wire.Codec
+	Secure         bool           // SRTP both ways
 	Hold           bool           // the phone does not receive: nothing is sent to it
 	Direction      Direction      // as we see it
 	Remote         netip.AddrPort // the phone's RTP; the zero value while its SDP says 0.0.0.0
@@ -72,15 +73,20 @@ type Leg struct {
 	mu      sync.Mutex // guards all below; held for one packet, or for one call of the API
 	closed  bool
 	local   localSDP
-	path    *path // nil before the first answer
+	keyring keyring
+	shield  *shield // nil until there is SRTP
+	path    *path   // nil before the first answer
+	latch   latch
 	in      splice
 	inCodec uint8 // static payload type of the stream to the sfu
 	out     splice
 	keys    keypad
+	player  player
 	pressed listener
 	onKey   func(key byte)
 	heard   reception
 	reports reports
+	look    lookout
 	lastRTP time.Time
 	stats   Stats
 }
@@ -106,6 +112,12 @@ func (l *Leg) OnKey(f func(key byte)) {
 
 // use makes p the way packets take from now on; mu is held.
 func (l *Leg) use(p *path) Session {
+	var before netip.AddrPort
+	if l.path != nil {
+		before = l.path.Remote
+	}
+	l.latch.follow(before, p.Remote, l.hub.now().Sub(l.lastRTP) > silentFor)
+	p.Secure = p.srtp != nil
 	l.path = p
 	if !p.speaks || !p.hasEvents {
 		l.keys.queue = nil
@@ -124,6 +136,9 @@ func (l *Leg) tick(now time.Time) time.Time {
 		l.report(now)
 	}
 	if due, more := l.pressKeys(now); more {
+		return due
+	}
+	if due, more := l.play(now); more {
 		return due
 	}
 	return l.reports.due

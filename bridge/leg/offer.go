@@ -20,6 +20,7 @@ type localSDP struct {
 	text    []byte
 	codecs  []wire.Codec // what we offer, and accept
 	offered []payload    // by our last SDP; nil when that was an answer
+	cryptos []crypto     // offered with it
 }
 
 // defaultCodecs are for a leg that answers without ever having offered.
@@ -66,7 +67,17 @@ func (l *Leg) Offer(codecs []wire.Codec) []byte {
 		pt, _ := staticPayload(c)
 		l.local.offered = append(l.local.offered, payload{c, pt})
 	}
-	return l.describe([]*sdp.MediaDescription{l.audio("RTP/AVP", l.local.offered, []uint8{eventsPT}, SendRecv)})
+	proto := "RTP/AVP"
+	l.local.cryptos = nil
+	if secured, was := l.path != nil && l.path.srtp != nil, l.path != nil; secured || !was && l.keyring.policy != SRTPOff {
+		l.local.cryptos = l.keyring.offer()
+		if secured {
+			proto = l.path.proto // as the session has it
+		} else if l.keyring.policy == SRTPRequired {
+			proto = "RTP/SAVP"
+		}
+	}
+	return l.describe([]*sdp.MediaDescription{l.audio(proto, l.local.offered, []uint8{eventsPT}, SendRecv, l.local.cryptos)})
 }
 
 // LocalSDP returns what Offer or Accept said last; nil before.
@@ -101,11 +112,17 @@ func (l *Leg) Answer(answer []byte) (Session, error) {
 	for _, o := range l.local.offered {
 		codecs = append(codecs, o.codec)
 	}
-	common, err := l.common(sections[0].audio, codecs)
+	common, err := l.common(sections[0].audio, codecs, l.local.cryptos, true)
 	if err != nil {
 		return Session{}, err
 	}
-	return l.use(newPath(sections[0].audio, common, l.local.offered)), nil
+	p := newPath(sections[0].audio, common, l.local.offered)
+	if chosen := l.agreed(sections[0].audio, l.local.cryptos, true); chosen != nil {
+		if p.srtp, err = l.protect(chosen); err != nil {
+			return Session{}, fmt.Errorf("%w: %v", ErrSRTP, err)
+		}
+	}
+	return l.use(p), nil
 }
 
 // Accept takes an offer of the far end, from an INVITE, a re-INVITE or an
@@ -138,8 +155,18 @@ func (l *Leg) Accept(offer []byte) ([]byte, Session, error) {
 	// It is the offerer's favourite (RFC 3264 §6.1), under the offerer's payload type.
 	common = common[:1]
 	p := newPath(a, common, common)
-	media[chosen] = l.audio(sections[chosen].proto, common, a.events[:min(len(a.events), 1)], p.Direction)
-	l.local.offered = nil // theirs stands now
+	var ours []crypto
+	if theirs := l.agreed(a, nil, false); theirs != nil {
+		l.rekey(theirs)
+		if p.srtp, err = l.protect(theirs); err != nil {
+			return nil, Session{}, fmt.Errorf("%w: %v", ErrSRTP, err)
+		}
+		c := *l.keyring.ours(theirs)
+		c.tag = theirs.tag // RFC 4568 §5.1.2: the answer bears the tag of the attribute it takes
+		ours = []crypto{c}
+	}
+	media[chosen] = l.audio(sections[chosen].proto, common, a.events[:min(len(a.events), 1)], p.Direction, ours)
+	l.local.offered, l.local.cryptos = nil, nil // theirs stands now
 	text := l.describe(media)
 	return text, l.use(p), nil
 }
@@ -148,7 +175,7 @@ func (l *Leg) Accept(offer []byte) ([]byte, Session, error) {
 func (l *Leg) choose(sections []section) (int, []payload, error) {
 	cause := error(ErrNoAudio)
 	for i, s := range sections {
-		common, err := l.common(s.audio, l.local.codecs)
+		common, err := l.common(s.audio, l.local.codecs, nil, false)
 		if err == nil {
 			return i, common, nil
 		}
@@ -160,13 +187,18 @@ func (l *Leg) choose(sections []section) (int, []payload, error) {
 }
 
 // common returns the codecs of an audio section that are among ours, in the
-// far end's order, or why there can be no session.
-func (l *Leg) common(a *audio, ours []wire.Codec) ([]payload, error) {
+// far end's order, or why there can be no session. An answer's keys belong to
+// the cryptos that were offered.
+func (l *Leg) common(a *audio, ours []wire.Codec, offered []crypto, answer bool) ([]payload, error) {
 	if a == nil || a.disabled {
 		return nil, ErrNoAudio
 	}
-	if a.secure {
+	switch secure := l.agreed(a, offered, answer) != nil; {
+	case secure:
+	case a.secure != plainRTP:
 		return nil, ErrSRTP
+	case l.keyring.policy == SRTPRequired:
+		return nil, ErrPlain
 	}
 	if a.badAddress != nil {
 		return nil, a.badAddress
@@ -188,13 +220,33 @@ func (l *Leg) common(a *audio, ours []wire.Codec) ([]payload, error) {
 	return common, nil
 }
 
+// agreed returns the far end's crypto attribute that protects the session, nil
+// for a plain one. An answer is to what was offered. mu is held.
+func (l *Leg) agreed(a *audio, offered []crypto, answer bool) *crypto {
+	if l.keyring.policy == SRTPOff || a.secure == dtlsSRTP {
+		return nil
+	}
+	for i := range a.cryptos {
+		c := &a.cryptos[i]
+		if !answer {
+			return c // the first we know, RFC 4568 §5.1.2
+		}
+		for k := range offered {
+			if offered[k].tag == c.tag && offered[k].suite == c.suite {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
 // reaches reports whether phone-side sockets can send to ip.
 func (h *Hub) reaches(ip netip.Addr) bool {
 	return ip.Is4() == h.bindIP.Is4() || h.bindIP.Is6() && h.bindIP.IsUnspecified()
 }
 
 // audio writes one audio section of ours.
-func (l *Leg) audio(proto string, codecs []payload, events []uint8, dir Direction) *sdp.MediaDescription {
+func (l *Leg) audio(proto string, codecs []payload, events []uint8, dir Direction, cryptos []crypto) *sdp.MediaDescription {
 	md := &sdp.MediaDescription{MediaName: sdp.MediaName{
 		Media:  "audio",
 		Port:   sdp.RangedPort{Value: int(l.rtp.LocalAddr().Port())},
@@ -209,6 +261,9 @@ func (l *Leg) audio(proto string, codecs []payload, events []uint8, dir Directio
 		pt := strconv.Itoa(int(e))
 		md.MediaName.Formats = append(md.MediaName.Formats, pt)
 		md.WithValueAttribute("rtpmap", pt+" "+eventName).WithValueAttribute("fmtp", pt+" "+eventsFmt)
+	}
+	for i := range cryptos {
+		md.WithValueAttribute("crypto", cryptos[i].String())
 	}
 	return md.WithValueAttribute("ptime", strconv.Itoa(int(frameTime.Milliseconds()))).WithPropertyAttribute(dir.String())
 }

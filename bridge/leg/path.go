@@ -11,6 +11,9 @@ import (
 type path struct {
 	Session
 
+	srtp  *protection // nil: plain RTP
+	proto string      // the RTP profile
+
 	speaks bool // we may send: the far end is known and receives
 	hears  bool // the far end sends
 
@@ -46,6 +49,7 @@ func newPath(a *audio, codecs, ours []payload) *path {
 		PTime:          a.ptime,
 		MaxPTime:       a.maxPtime,
 	}}
+	p.proto = a.proto
 	if !a.rtp.IsValid() {
 		p.Direction = p.Direction.withoutSending() // there is nowhere to send to
 	}
@@ -97,10 +101,17 @@ func (l *Leg) fromPhone(packet []byte, from netip.AddrPort) {
 // pressed, if one was, and who wants to know.
 func (l *Leg) phonePacket(packet []byte, from netip.AddrPort, now time.Time) (key byte, report func(byte)) {
 	p := l.path
-	if p == nil || from != p.Remote || l.closed {
+	if p == nil || l.closed || from != l.remote() && !l.mayBe(from) {
 		// Only who the SDP names is heard; anybody else gets no sign that we are here.
 		l.stats.WrongSource++
 		return 0, nil
+	}
+	if p.srtp != nil {
+		var genuine bool
+		if packet, genuine = l.unprotect(p.srtp, packet); !genuine {
+			l.stats.Forged++
+			return 0, nil
+		}
 	}
 	h, ok := parseRTP(packet)
 	if !ok {
@@ -108,6 +119,13 @@ func (l *Leg) phonePacket(packet []byte, from netip.AddrPort, now time.Time) (ke
 		return 0, nil
 	}
 	kind := p.accept[h.pt]
+	if from != l.remote() && (kind == notWanted || !l.latch.believe(h, from, now, p.srtp != nil)) {
+		l.stats.WrongSource++ // so far
+		return 0, nil
+	}
+	if l.latch.open {
+		l.latch.settle(from)
+	}
 	if kind == notWanted {
 		l.stats.Unwanted++
 		if h.ssrc == l.heard.ssrc { // not lost, just of no use; RTCP that strays here fails this
@@ -178,7 +196,7 @@ func (l *Leg) fromSFU(packet []byte, from netip.AddrPort) {
 	case h.pt != p.static:
 		l.stats.Unwanted++
 		l.out.leave(h)
-	case !p.speaks, l.keys.active():
+	case !p.speaks, l.keys.active(), l.player.active():
 		l.out.leave(h)
 	default:
 		if h, ok = l.out.take(h, now); !ok {
@@ -192,7 +210,14 @@ func (l *Leg) fromSFU(packet []byte, from netip.AddrPort) {
 
 // send sends one RTP packet to the phone and counts it; mu is held.
 func (l *Leg) send(packet []byte, payload int) {
-	if l.rtp.WriteTo(packet, l.path.Remote) != nil {
+	if p := l.path.srtp; p != nil {
+		var err error
+		if packet, err = l.protectPacket(p, packet); err != nil {
+			l.stats.SendErrors++
+			return
+		}
+	}
+	if l.rtp.WriteTo(packet, l.remote()) != nil {
 		l.stats.SendErrors++
 		return
 	}

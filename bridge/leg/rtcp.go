@@ -25,6 +25,7 @@ type reports struct {
 	senderReport uint32    // middle of the NTP time in the phone's last one
 	senderAt     time.Time // when it came
 
+	at           time.Time // when the phone last told how it hears us
 	remoteLoss   float64
 	remoteJitter time.Duration
 	roundTrip    time.Duration
@@ -34,7 +35,7 @@ type reports struct {
 func (l *Leg) report(now time.Time) {
 	l.reports.due = nextReport(now)
 	p := l.path
-	if p == nil || !p.RTCP.IsValid() {
+	if p == nil || !l.remoteRTCP().IsValid() {
 		return
 	}
 	var blocks []rtcp.ReceptionReport
@@ -70,7 +71,13 @@ func (l *Leg) report(now time.Time) {
 		l.log.Error("RTCP report not written", "error", err)
 		return
 	}
-	_ = l.rtcp.WriteTo(b, p.RTCP) // the next one is five seconds away
+	if p.srtp != nil {
+		if b, err = p.srtp.out.EncryptRTCP(nil, b, nil); err != nil {
+			l.log.Error("RTCP report not encrypted", "error", err)
+			return
+		}
+	}
+	_ = l.rtcp.WriteTo(b, l.remoteRTCP()) // the next one is five seconds away
 }
 
 // fromPhoneRTCP reads the phone's reports.
@@ -78,14 +85,25 @@ func (l *Leg) fromPhoneRTCP(packet []byte, from netip.AddrPort) {
 	now := l.hub.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.path == nil || from != l.path.RTCP {
+	p := l.path
+	if p == nil || from != l.remoteRTCP() && (!l.latch.at.IsValid() || l.latch.rtcp.IsValid() || from.Addr() != l.latch.at.Addr()) {
 		l.stats.WrongSource++
 		return
+	}
+	var err error
+	if p.srtp != nil {
+		if packet, err = p.srtp.in.DecryptRTCP(nil, packet, nil); err != nil {
+			l.stats.Forged++
+			return
+		}
 	}
 	packets, err := rtcp.Unmarshal(packet)
 	if err != nil {
 		l.stats.Invalid++
 		return
+	}
+	if l.latch.at.IsValid() {
+		l.latch.rtcp = from
 	}
 	for _, p := range packets {
 		switch p := p.(type) {
@@ -106,6 +124,7 @@ func (l *Leg) readBlocks(blocks []rtcp.ReceptionReport, now time.Time) {
 		if b.SSRC != l.ssrc {
 			continue
 		}
+		l.reports.at = now
 		l.reports.remoteLoss = float64(b.FractionLost) / 256
 		l.reports.remoteJitter = time.Duration(b.Jitter) * time.Second / clockRate
 		if b.LastSenderReport == 0 {

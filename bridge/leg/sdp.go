@@ -18,9 +18,10 @@ import (
 var (
 	ErrSDPTooLong = errors.New("the SDP is too long")
 	ErrSDPSyntax  = errors.New("the SDP cannot be understood")
-	ErrNoAudio    = errors.New("the SDP offers no audio over plain RTP")
+	ErrNoAudio    = errors.New("the SDP offers no audio over RTP")
 	ErrNoCodec    = errors.New("the SDP has no audio codec in common with ours")
-	ErrSRTP       = errors.New("SRTP is not supported yet")
+	ErrSRTP       = errors.New("the SDP wants SRTP in a way that is not ours")
+	ErrPlain      = errors.New("the SDP offers no SRTP, and it is required")
 	ErrAddress    = errors.New("the media address in the SDP cannot be used")
 	ErrNoOffer    = errors.New("an SDP answer came, but nothing was offered")
 )
@@ -31,6 +32,9 @@ const (
 	maxSDPBytes = 64 << 10
 	maxSDPLines = 1000
 )
+
+// maxCryptos is how many crypto attributes are looked at.
+const maxCryptos = 16
 
 // Direction says which way audio flows, as the side that writes the SDP sees it (RFC 8866 §6.7).
 type Direction uint8
@@ -108,7 +112,9 @@ type section struct {
 
 // audio is what the far end says about one audio stream.
 type audio struct {
-	secure     bool
+	proto      string
+	secure     profile
+	cryptos    []crypto       // usable ones, in its order of preference
 	disabled   bool           // port 0
 	rtp, rtcp  netip.AddrPort // the zero value: unspecified address, the hold of RFC 2543
 	badAddress error          // why there is none
@@ -120,10 +126,20 @@ type audio struct {
 	maxPtime   time.Duration
 }
 
-// audioProtos are the profiles an audio section can have here; true: it is encrypted.
-var audioProtos = map[string]bool{
-	"RTP/AVP": false, "RTP/AVPF": false,
-	"RTP/SAVP": true, "RTP/SAVPF": true, "UDP/TLS/RTP/SAVP": true, "UDP/TLS/RTP/SAVPF": true,
+// profile says how an RTP profile protects its packets.
+type profile uint8
+
+const (
+	plainRTP profile = iota
+	sdesSRTP         // keys in the SDP, RFC 4568
+	dtlsSRTP         // keys by a handshake, RFC 5764: browsers do that
+)
+
+// audioProtos are the profiles an audio section can have here.
+var audioProtos = map[string]profile{
+	"RTP/AVP": plainRTP, "RTP/AVPF": plainRTP,
+	"RTP/SAVP": sdesSRTP, "RTP/SAVPF": sdesSRTP,
+	"UDP/TLS/RTP/SAVP": dtlsSRTP, "UDP/TLS/RTP/SAVPF": dtlsSRTP,
 }
 
 // parse reads an SDP. What is wrong with one audio section's address is not an
@@ -218,8 +234,10 @@ func writeLine(b *strings.Builder, line string) {
 
 // readAudio takes what matters out of one audio section.
 func readAudio(desc *sdp.SessionDescription, md *sdp.MediaDescription) *audio {
+	proto := strings.Join(md.MediaName.Protos, "/")
 	a := &audio{
-		secure:   audioProtos[strings.Join(md.MediaName.Protos, "/")],
+		proto:    proto,
+		secure:   audioProtos[proto],
 		disabled: md.MediaName.Port.Value == 0,
 	}
 	if d, ok := direction(desc.Attributes); ok {
@@ -248,6 +266,10 @@ func readAudio(desc *sdp.SessionDescription, md *sdp.MediaDescription) *audio {
 			a.maxPtime = milliseconds(at.Value)
 		case "rtcp":
 			rtcp = at.Value
+		case "crypto":
+			if c, ok := parseCrypto(at.Value); ok && len(a.cryptos) < maxCryptos {
+				a.cryptos = append(a.cryptos, c)
+			}
 		}
 	}
 	for _, f := range md.MediaName.Formats {

@@ -46,7 +46,9 @@ type splice struct {
 }
 
 // newSplice starts at random numbers (RFC 3550 §5.1).
-func newSplice() splice { return splice{outSeq: uint16(rand.Uint32()), outTS: rand.Uint32()} }
+func newSplice() splice {
+	return splice{outSeq: uint16(rand.Uint32()) & firstSeq, outTS: rand.Uint32()}
+}
 
 // take maps the header of an incoming packet onto the outgoing stream (the
 // SSRC and payload type are the caller's). It is false for a packet that comes

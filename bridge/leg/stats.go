@@ -27,6 +27,7 @@ type Stats struct {
 
 	// Dropped, both ways.
 	WrongSource uint64 // from an address that the SDP or the leg does not name
+	Forged      uint64 // SRTP that is not authentic, or was there before
 	Invalid     uint64 // not RTP or RTCP
 	Unwanted    uint64 // a payload type or a direction that was not negotiated
 	Late        uint64 // so late that their place was given away
@@ -49,7 +50,7 @@ func (s Stats) LogValue() slog.Value {
 		slog.Uint64("packets", s.Packets), slog.Uint64("sent", s.SentPackets),
 		slog.Int64("lost", s.Lost), slog.Duration("jitter", s.Jitter),
 		slog.Float64("remote_loss", s.RemoteLoss), slog.Duration("round_trip", s.RoundTrip),
-		slog.Uint64("wrong_source", s.WrongSource), slog.Uint64("invalid", s.Invalid),
+		slog.Uint64("wrong_source", s.WrongSource), slog.Uint64("forged", s.Forged), slog.Uint64("invalid", s.Invalid),
 		slog.Uint64("unwanted", s.Unwanted), slog.Uint64("late", s.Late), slog.Uint64("send_errors", s.SendErrors),
 	)
 }

@@ -10,8 +10,11 @@
 // The limits (calls at once, calls in a minute, numbers, length) hold whoever
 // asks and whatever the sfu thinks: they are what a broken sfu can cost at most.
 //
-// The package sends nothing and knows no SIP: registering, health checks and
-// the retry on the next trunk happen where the messages are.
+// A [Keeper] looks after the trunks: it keeps registrations alive, asks the
+// hosts how they are, and notes in the table what it finds ([Table.Heard]).
+//
+// The package sends nothing and knows no SIP: the messages, and the retry on
+// the next trunk, are package call's.
 package trunk
 
 import (
@@ -34,7 +37,12 @@ const (
 	E164 = "e164"
 	// Plus writes the number as it is: +4930123.
 	Plus = "plus"
+	// National writes it by the trunk's own rules: +4930123 → 030123.
+	National = "national"
 )
+
+// Rule rewrites the beginning of a number.
+type Rule struct{ From, To string }
 
 // Trunk is one way to the telephone network, as the settings describe it.
 type Trunk struct {
@@ -44,18 +52,29 @@ type Trunk struct {
 	Enabled  bool
 
 	Host      string // host, host:port, or a domain with SRV records
-	Transport string // "udp" or "tcp"
+	Proxy     string // where requests go instead, host or host:port; "" is Host
+	Transport string // "udp", "tcp" or "tls"
 	Username  string // digest user
 	Password  string
+
+	Register   bool          // keep a registration with the carrier
+	ProbeEvery time.Duration // between two OPTIONS; 0 is none
 
 	FromUser    string // user of the From header; empty: the caller id
 	FromHost    string // host of the From header; empty: Host
 	FromDisplay string
 	CallerID    string // canonical number
+	Private     bool   // the callee is not to see who calls
 
 	Prefixes   []string // what it can carry; "" is everything, extensions too
-	DialFormat string   // E164 or Plus
+	DialFormat string   // E164, Plus or National
+	Rules      []Rule   // of National; the longest From that fits is applied
 	Codecs     []wire.Codec
+
+	SRTP string // "off" or "", "optional", "required"
+	NAT  bool   // its phones may send from elsewhere than they say
+
+	Sources []netip.Prefix // where its calls come from, beside Host
 
 	// Hard limits; the zero value of each is none.
 	MaxCalls        int           // concurrent calls
@@ -67,8 +86,16 @@ type Trunk struct {
 // User returns number as this trunk wants to see it. Extensions are never
 // rewritten.
 func (t *Trunk) User(number string) string {
-	if t.DialFormat == Plus {
+	if !strings.HasPrefix(number, "+") {
 		return number
+	}
+	switch t.DialFormat {
+	case Plus:
+		return number
+	case National:
+		if rule, ok := longest(t.Rules, number, func(r Rule) string { return r.From }); ok {
+			return rule.To + strings.TrimPrefix(number, rule.From)
+		}
 	}
 	return strings.TrimPrefix(number, "+")
 }
@@ -85,6 +112,31 @@ func (t *Trunk) Shorten(d time.Duration) time.Duration {
 func (t *Trunk) allows(number string) bool {
 	return len(t.AllowedPrefixes) == 0 ||
 		slices.ContainsFunc(t.AllowedPrefixes, func(p string) bool { return strings.HasPrefix(number, p) })
+}
+
+// Canonical is User the other way round: what this trunk calls a number, as
+// we do. It is a guess where a trunk writes numbers without a plus, and has to
+// be looked up, not believed.
+func (t *Trunk) Canonical(user string) string {
+	if strings.HasPrefix(user, "+") || user == "" || strings.Trim(user, "0123456789") != "" {
+		return user
+	}
+	if t.DialFormat == National {
+		if rule, ok := longest(t.Rules, user, func(r Rule) string { return r.To }); ok {
+			return rule.From + strings.TrimPrefix(user, rule.To)
+		}
+	}
+	return "+" + user
+}
+
+// longest returns the rule whose text is the longest beginning of number.
+func longest(rules []Rule, number string, text func(Rule) string) (best Rule, ok bool) {
+	for _, r := range rules {
+		if strings.HasPrefix(number, text(r)) && (!ok || len(text(r)) > len(text(best))) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
 }
 
 // carries returns the length of the longest prefix that covers number, or -1.
@@ -120,11 +172,14 @@ type Table struct {
 	trunks []Trunk                // guarded by mu; replaced as a whole, never edited
 	calls  map[string]int         // guarded by mu; by trunk id
 	begun  map[string][]time.Time // guarded by mu; of the last minute, by trunk id
+	status map[string]status      // guarded by mu; by trunk id
+	found  map[string]whereabouts // guarded by mu; by trunk id
 }
 
 // NewTable returns a table of the given trunks. now is the clock.
 func NewTable(trunks []Trunk, now func() time.Time) *Table {
-	t := &Table{now: now, calls: make(map[string]int), begun: make(map[string][]time.Time)}
+	t := &Table{now: now, calls: make(map[string]int), begun: make(map[string][]time.Time),
+		status: make(map[string]status), found: make(map[string]whereabouts)}
 	t.Load(trunks)
 	return t
 }
@@ -135,8 +190,20 @@ func (t *Table) Load(trunks []Trunk) {
 	sorted := append([]Trunk(nil), trunks...)
 	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].Priority < sorted[j].Priority })
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := make(map[string]string, len(t.trunks))
+	for _, trunk := range t.trunks {
+		before[trunk.ID] = trunk.Host + " " + trunk.Proxy
+	}
 	t.trunks = sorted
-	t.mu.Unlock()
+	known, found := make(map[string]status, len(sorted)), make(map[string]whereabouts, len(sorted))
+	for _, trunk := range sorted {
+		known[trunk.ID] = t.status[trunk.ID]
+		if before[trunk.ID] == trunk.Host+" "+trunk.Proxy {
+			found[trunk.ID] = t.found[trunk.ID]
+		}
+	}
+	t.status, t.found = known, found
 }
 
 // Slot is room for one call on one trunk.
@@ -149,9 +216,10 @@ type Slot struct {
 func (s *Slot) Release() { s.release() }
 
 // Choose yields a slot on each trunk that can carry number, best first: the
-// lowest priority value, and among equals the longer matching prefix. With
-// pinned set it is that trunk and no other. Trunks that are at a limit are
-// passed over when their turn comes. Every yielded slot belongs to the caller.
+// lowest priority value, and among equals the longer matching prefix. Trunks
+// that are down come after all others. With pinned set it is that trunk and no
+// other. Trunks that are at a limit are passed over when their turn comes. Every
+// yielded slot belongs to the caller.
 //
 // The error tells why nothing could ever be yielded: ErrUnknown, ErrDisabled,
 // ErrNotCarried or ErrNotAllowed.
@@ -167,6 +235,25 @@ func (t *Table) Choose(number, pinned string) (iter.Seq[*Slot], error) {
 				return
 			}
 		}
+	}, nil
+}
+
+// Ways returns a function that takes the slots Choose would yield, one with
+// each call, and nil when there is no more. It holds nothing in between.
+func (t *Table) Ways(number, pinned string) (next func() *Slot, err error) {
+	candidates, err := t.candidates(number, pinned)
+	if err != nil {
+		return nil, err
+	}
+	return func() *Slot {
+		for len(candidates) > 0 {
+			trunk := candidates[0]
+			candidates = candidates[1:]
+			if slot, err := t.take(trunk); err == nil {
+				return slot
+			}
+		}
+		return nil
 	}, nil
 }
 
@@ -195,24 +282,13 @@ func (t *Table) Has(id string) bool {
 	return ok
 }
 
-// Trusts reports whether requests from ip come from a trunk: its host is this
-// address. Trunks whose host is a name trust nobody by it.
+// Trusts reports whether requests from ip come from a trunk: its host is at
+// this address, or it is in its allowed sources.
 func (t *Table) Trusts(ip netip.Addr) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, trunk := range t.trunks {
-		if !trunk.Enabled {
-			continue
-		}
-		host, err := netip.ParseAddr(trunk.Host)
-		if err != nil {
-			hostPort, err := netip.ParseAddrPort(trunk.Host)
-			if err != nil {
-				continue
-			}
-			host = hostPort.Addr()
-		}
-		if host.Unmap() == ip.Unmap() {
+	for i := range t.trunks {
+		if trunk := &t.trunks[i]; trunk.Enabled && t.from(trunk, ip) {
 			return true
 		}
 	}
@@ -225,7 +301,7 @@ func (t *Table) List() []wire.Trunk {
 	defer t.mu.Unlock()
 	list := make([]wire.Trunk, 0, len(t.trunks))
 	for i := range t.trunks {
-		list = append(list, t.face(&t.trunks[i]))
+		list = append(list, t.public(&t.trunks[i]))
 	}
 	return list
 }
@@ -242,21 +318,9 @@ func (t *Table) Could(number, pinned string) ([]wire.Trunk, error) {
 	defer t.mu.Unlock()
 	list := make([]wire.Trunk, 0, len(candidates))
 	for i := range candidates {
-		list = append(list, t.face(&candidates[i]))
+		list = append(list, t.public(&candidates[i]))
 	}
 	return list, nil
-}
-
-// face is what everybody may know of a trunk; mu is held.
-func (t *Table) face(trunk *Trunk) wire.Trunk {
-	face := wire.Trunk{ID: trunk.ID, Name: trunk.Name, Priority: trunk.Priority, State: "up", Calls: t.calls[trunk.ID],
-		MaxCalls: trunk.MaxCalls, Minute: t.lastMinute(trunk.ID), PerMinute: trunk.PerMinute, MaxDuration: int(trunk.MaxDuration / time.Second)}
-	if !trunk.Enabled {
-		face.State = "disabled"
-	} else if t.atLimit(trunk) != nil {
-		face.State = "full"
-	}
-	return face
 }
 
 // candidates returns the trunks that may carry number, in order.
@@ -277,6 +341,10 @@ func (t *Table) candidates(number, pinned string) ([]Trunk, error) {
 	}
 	t.mu.Lock()
 	all := t.trunks
+	down := make(map[string]bool)
+	for id, s := range t.status {
+		down[id] = s.down()
+	}
 	t.mu.Unlock()
 	var found []Trunk
 	err := ErrNotCarried
@@ -296,6 +364,9 @@ func (t *Table) candidates(number, pinned string) ([]Trunk, error) {
 	// all is sorted by priority already; the stable sort keeps the order of
 	// the settings file where priority and prefix are equal.
 	sort.SliceStable(found, func(i, j int) bool {
+		if a, b := down[found[i].ID], down[found[j].ID]; a != b {
+			return b
+		}
 		if found[i].Priority != found[j].Priority {
 			return found[i].Priority < found[j].Priority
 		}

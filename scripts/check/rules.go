@@ -34,14 +34,16 @@ func importRules() []rule {
 		{"sfu/room", []string{"shared/wire"}, nil, nil},
 		{"sfu/peer", []string{"sfu/room", "shared/udp"}, []string{"github.com/pion/", "golang.org/x/"}, nil},
 		{"sfu/phone", []string{"sfu/room", "sfu/mix", "shared/udp", "shared/wire"}, []string{"github.com/pion/rtp"}, nil},
-		{"sfu/mix", nil, nil, nil},
+		{"sfu/mix", nil, []string{"github.com/pion/opus"}, nil},
 		{"sfu/fraud", []string{"shared/number"}, nil, []string{"github.com/nyaruka/phonenumbers"}},
 		{"sfu/ledger", nil, []string{"modernc.org/sqlite"}, nil},
 		{"sfu/links", nil, nil, nil},
 		{"sfu/dial", []string{"sfu/fraud", "sfu/ledger", "sfu/links", "sfu/room", "sfu/phone", "shared/wire", "shared/sign", "shared/number"}, nil, nil},
 
 		{"bridge/control", []string{"bridge/call", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/cloudwego/hertz"}, nil},
-		{"bridge/call", []string{"bridge/leg", "bridge/trunk", "shared/wire", "shared/number", "shared/udp"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest"}, nil},
+		{"bridge/call", []string{"bridge/leg", "bridge/trunk", "shared/wire", "shared/number", "shared/udp"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest", "golang.org/x/net"}, nil},
+		{"bridge/reception", []string{"bridge/call", "bridge/registrar", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/emiago/sipgo"}, nil},
+		{"bridge/registrar", []string{"shared/number"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest"}, nil},
 		{"bridge/trunk", []string{"shared/wire"}, nil, nil},
 		{"bridge/leg", []string{"shared/udp", "shared/wire"}, []string{"github.com/pion/"}, nil},
 
@@ -54,7 +56,7 @@ func importRules() []rule {
 		{"static", nil, nil, nil},
 
 		// The demo carrier knows neither process: it is the world outside.
-		{"scripts/carrier", nil, []string{"*"}, nil},
+		{"scripts/carrier", []string{"sfu/mix/g722"}, []string{"*"}, nil}, // a codec is a standard
 		{"scripts/check", []string{"shared/config"}, nil, nil},
 		{"scripts", []string{"scripts/...", "shared/..."}, []string{"*"}, nil},
 	}

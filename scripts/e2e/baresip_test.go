@@ -23,9 +23,22 @@ type baresip struct {
 	address string // SIP over UDP
 }
 
+// manner is what a baresip does otherwise than usual.
+type manner struct {
+	account string   // parameters of its account
+	codec   string   // its only one; "" is PCMA
+	config  []string // more lines of its settings
+}
+
 // startBaresip starts one that answers to a number.
-func startBaresip(t *testing.T, log *logBook, number string) *baresip {
+func startBaresip(t *testing.T, log *logBook, number string, more ...manner) *baresip {
 	t.Helper()
+	var m manner
+	for _, m = range more {
+	}
+	if m.codec == "" {
+		m.codec = "PCMA"
+	}
 	if prepared.baresip == "" {
 		t.Skip("there is no baresip here")
 	}
@@ -35,7 +48,7 @@ func startBaresip(t *testing.T, log *logBook, number string) *baresip {
 		t.Fatal(err)
 	}
 	for name, lines := range map[string][]string{
-		"config": {
+		"config": append([]string{
 			"sip_listen " + b.address,
 			"audio_source aufile," + said,
 			"audio_player aubridge,nowhere",
@@ -45,8 +58,8 @@ func startBaresip(t *testing.T, log *logBook, number string) *baresip {
 			"module g711.so", "module aufile.so", "module aubridge.so", "module sndfile.so",
 			"module_app account.so", "module_app menu.so",
 			"snd_path " + b.dir,
-		},
-		"accounts": {fmt.Sprintf("<sip:%s@127.0.0.1>;regint=0;answermode=auto;audio_codecs=PCMA", number)},
+		}, m.config...),
+		"accounts": {fmt.Sprintf("<sip:%s@127.0.0.1>;regint=0;answermode=auto;audio_codecs=%s%s", number, m.codec, m.account)},
 		"contacts": {""},
 	} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
@@ -74,12 +87,29 @@ func startBaresip(t *testing.T, log *logBook, number string) *baresip {
 	}
 }
 
-// heard is what it has written down so far.
+// heard is what it has written down so far, at the rate of telephones.
 func (b *baresip) heard(t *testing.T) []int16 {
+	t.Helper()
+	w := b.written(t)
+	if w.Rate != audio.Rate && len(w.Samples) > 0 {
+		return audio.Resample(w.Samples, w.Rate, audio.Rate)
+	}
+	return w.Samples
+}
+
+// listened is how long it has written down.
+func (b *baresip) listened(t *testing.T) time.Duration {
+	t.Helper()
+	w := b.written(t)
+	return time.Duration(len(w.Samples)) * time.Second / time.Duration(max(w.Rate, 1))
+}
+
+// written is its recording.
+func (b *baresip) written(t *testing.T) (w audio.WAV) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(b.dir, "*-dec.wav"))
 	if err != nil || len(files) != 1 {
-		return nil
+		return w
 	}
 	raw, err := os.ReadFile(files[0])
 	if err != nil {
@@ -87,16 +117,15 @@ func (b *baresip) heard(t *testing.T) []int16 {
 	}
 	// While it is being written its header says that it is empty.
 	if len(raw) < 44 {
-		return nil
+		return w
 	}
 	for i := 40; i < 44; i++ {
 		raw[i] = 0x7f
 	}
-	w, err := audio.ParseWAV(raw)
-	if err != nil {
+	if w, err = audio.ParseWAV(raw); err != nil {
 		t.Fatal(err)
 	}
-	return w.Samples
+	return w
 }
 
 // forget throws away what it has written down.

@@ -34,18 +34,26 @@ func TestTheEchoLinkConnectsAndTheEchoOfWhatWasSaidComesBack(t *testing.T) {
 // which stretches and squeezes, is not the speech as loud as it was.
 func wantFollowed(t *testing.T, who string, played, heard []int16) {
 	t.Helper()
+	for _, problem := range unfollowed(t, who, played, heard) {
+		t.Error(problem)
+	}
+}
+
+// unfollowed says in what way such a recording is not the speech.
+func unfollowed(t *testing.T, who string, played, heard []int16) (problems []string) {
+	t.Helper()
 	f, err := audio.Follow(played, heard, true)
 	if err != nil {
-		t.Errorf("%s: %v (level %.1f dB, %d samples)", who, err, audio.Level(heard), len(heard))
-		return
+		return []string{fmt.Sprintf("%s: %v (level %.1f dB, %d samples)", who, err, audio.Level(heard), len(heard))}
 	}
 	t.Logf("%s: level %+.2f dB, %d of %d pieces found", who, f.Level, f.Found, f.Pieces)
 	if math.Abs(f.Level) > 1 {
-		t.Errorf("%s: level %+.2f dB, want within 1 dB", who, f.Level)
+		problems = append(problems, fmt.Sprintf("%s: level %+.2f dB, want within 1 dB", who, f.Level))
 	}
 	if f.Pieces < 10 || f.Found*2 < f.Pieces {
-		t.Errorf("%s: only %d of %d pieces are what was said", who, f.Found, f.Pieces)
+		problems = append(problems, fmt.Sprintf("%s: only %d of %d pieces are what was said", who, f.Found, f.Pieces))
 	}
+	return problems
 }
 
 // unclean says where a recording is not one packet of 20 ms after the other.

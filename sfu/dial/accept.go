@@ -176,11 +176,17 @@ func (s *Service) show(c *call) (why wire.Ending) {
 	if c.over {
 		c.mu.Unlock()
 		leg.Close()
-		s.settle(c, ledger.Record{Ended: s.now(), Ending: string(wire.Shutdown)})
+		if !c.in {
+			s.settle(c, ledger.Record{Ended: s.now(), Ending: string(wire.Shutdown)})
+		}
 		return wire.Shutdown
 	}
-	c.leg, c.reserved = leg, true
-	err := c.room.AddCall(c.asker.Participant, room.Call{ID: c.id, Number: c.number, Trunk: c.trunk, State: wire.Dialing, Name: c.name})
+	shown := room.Call{ID: c.id, Number: c.number, Trunk: c.trunk, State: wire.Dialing, Name: c.name, Anchor: c.anchor}
+	if c.in {
+		shown.State, shown.Direction = wire.Ringing, wire.In
+	}
+	c.leg, c.reserved = leg, !c.in
+	err := c.room.AddCall(c.asker.Participant, shown)
 	c.mu.Unlock()
 	if err != nil {
 		s.finish(c, outcome{state: wire.Ended, reason: string(wire.RoomEmpty)})

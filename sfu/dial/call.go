@@ -31,6 +31,10 @@ type call struct {
 	at                      time.Time
 	maxRing                 time.Duration
 
+	in     bool                 // somebody calls us
+	anchor bool                 // the room lives as long as the call
+	peer   atomic.Pointer[call] // the other half of a direct call
+
 	leaving atomic.Bool   // it is being hung up
 	ready   chan struct{} // closed when placed: media is known
 	done    chan struct{} // closed when over
@@ -115,6 +119,9 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 	c.mu.Unlock()
 	if unanswered && !answered.IsZero() {
 		s.cfg.Ledger.Answered(ctx, c.id, answered)
+	}
+	if err == nil {
+		s.tellPeer(c, ev.State)
 	}
 	switch {
 	case err != nil:
@@ -238,6 +245,7 @@ func (s *Service) finish(c *call, o outcome) {
 	c.log(s.log).Info("call over", "state", string(o.state), "reason", o.reason, "code", o.code, "trunk", record.Carrier, "talked", talked(record))
 	close(c.done)
 	s.drop(c)
+	s.endPeer(c, o.reason)
 }
 
 // settleTimeout bounds the wait for a disk that hangs.

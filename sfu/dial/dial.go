@@ -78,7 +78,8 @@ type Leg interface {
 type Policy struct {
 	Rules      *fraud.Rules // nil: nothing can be checked, so nothing is dialled
 	MaxRing    time.Duration
-	HomeRegion string // whose national spellings are understood; "" is none
+	HomeRegion string            // whose national spellings are understood; "" is none
+	Numbers    map[string]string // virtual numbers and their rooms: dialling one costs nothing
 }
 
 // Config is what a Service needs. Every field but Links, LinkBook, Now and Logger is required.
@@ -200,8 +201,12 @@ func (s *Service) Dial(ctx context.Context, req Request) room.Call {
 // is opened when needed. Errors: *RefusedError, room.ErrName and the other
 // errors of room.Manager.Open.
 func (s *Service) Grant(ctx context.Context, req wire.LegRequest) (wire.LegResponse, error) {
-	if req.Direction != "" && req.Direction != "out" {
-		return wire.LegResponse{}, &RefusedError{string(wire.NotAllowed)} // no number leads into a room
+	switch req.Direction {
+	case "", wire.Out:
+	case wire.In:
+		return s.admit(ctx, req)
+	default:
+		return wire.LegResponse{}, &RefusedError{string(wire.NotAllowed)}
 	}
 	if _, err := room.CleanName(req.Room); err != nil {
 		return wire.LegResponse{}, err
@@ -241,6 +246,9 @@ func (s *Service) add(c *call, stale []string) (refusal string) {
 		return string(wire.Shutdown)
 	}
 	for _, other := range s.calls {
+		if c.in || other.in {
+			continue // two people may call from one number, and be called there
+		}
 		if other.room == c.room && other.number == c.number && !slices.Contains(stale, other.id) && !other.leaving.Load() {
 			return string(wire.AlreadyDialed)
 		}

@@ -274,7 +274,7 @@ func TestALegIsRefused(t *testing.T) {
 		is     error
 	}{
 		{"for no number", wire.LegRequest{Room: "sales", Number: "x", Media: bridgeMedia}, wire.BadNumber, nil},
-		{"for a call from outside", wire.LegRequest{Room: "sales", Number: phoneNumber, Direction: "in", Media: bridgeMedia}, wire.NotAllowed, nil},
+		{"for a call that goes nowhere", wire.LegRequest{Room: "sales", Number: phoneNumber, Direction: "sideways", Media: bridgeMedia}, wire.NotAllowed, nil},
 		{"without a room", wire.LegRequest{Room: " ", Number: phoneNumber, Media: bridgeMedia}, "", room.ErrName},
 		{"without the bridge's address", wire.LegRequest{Room: "sales", Number: phoneNumber, Media: "here"}, "", nil},
 	} {

@@ -179,6 +179,7 @@ type fakeBridge struct {
 	posts    []wire.CallRequest
 	deletes  []string // path?query
 	digits   []string
+	progress []string // id and state
 	leases   [][]string
 	down     bool                                 // nothing answers
 	deaf     bool                                 // DELETE is answered and ignored
@@ -234,6 +235,11 @@ func (b *fakeBridge) Do(ctx context.Context, method, path string, in, out any) e
 			resp.Calls = append(resp.Calls, id)
 		}
 		*out.(*wire.LeaseResponse) = resp
+	case method == http.MethodPost && strings.HasSuffix(path, "/progress"):
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		id := strings.TrimSuffix(strings.TrimPrefix(path, wire.PathCalls+"/"), "/progress")
+		b.progress = append(b.progress, id+" "+string(in.(wire.ProgressRequest).State))
 	case method == http.MethodPost && strings.HasSuffix(path, "/dtmf"):
 		b.mu.Lock()
 		defer b.mu.Unlock()

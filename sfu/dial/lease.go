@@ -126,6 +126,7 @@ func (s *Service) renew() {
 		s.log.Warn("the bridge was restarted")
 	}
 	s.compare(calls, resp.Calls, restarted)
+	s.rate(calls, resp.Quality)
 }
 
 // compare ends the calls that the bridge no longer has. One missing for the

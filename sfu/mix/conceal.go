@@ -26,62 +26,97 @@ const (
 const unvoiced = 0.3
 
 // concealer continues a voice from its recent past: it repeats the last pitch
-// period and fades it out. It is fed with all that is played.
+// period and fades it out. It is fed with all that is played. The period is
+// found in the lower band and repeated in both.
 type concealer struct {
-	history [historyLen]int16
+	low, high loop
+	wide      bool // high is in use
 
-	period [maxPitch]int16
-	lag    int     // length of the period
-	pos    int     // in the period
-	played int     // samples since begin
-	step   float32 // at the seam, ramped to nothing
+	lag    int // length of the period
+	pos    int // in the period
+	played int // samples since begin
+}
+
+// loop is the past of one band, and the period of it that is repeated.
+type loop struct {
+	history [historyLen]int16
+	period  [maxPitch]int16
+	step    float32 // at the seam, ramped to nothing
 }
 
 // remember appends a frame that was played.
-func (c *concealer) remember(frame []int16) {
-	copy(c.history[:], c.history[len(frame):])
-	copy(c.history[historyLen-len(frame):], frame)
+func (c *concealer) remember(low, high []int16) {
+	c.low.remember(low)
+	if c.wide {
+		c.high.remember(high)
+	}
 }
 
-// begin prepares to continue after the last sample remembered plus tail, the
-// samples that were played since.
-func (c *concealer) begin(tail []int16) {
-	var x [historyLen]int16
-	n := copy(x[:], c.history[min(len(tail), historyLen):])
-	copy(x[n:], tail)
+func (l *loop) remember(frame []int16) {
+	copy(l.history[:], l.history[len(frame):])
+	copy(l.history[historyLen-len(frame):], frame)
+}
 
+// begin prepares to continue after the last samples remembered plus the tails,
+// the samples that were played since.
+func (c *concealer) begin(low, high []int16) {
+	x := c.low.past(low)
 	c.lag = pitch(&x)
 	c.pos, c.played = 0, 0
-	copy(c.period[:c.lag], x[historyLen-c.lag:])
+	c.low.cut(&x, c.lag)
+	if c.wide {
+		x = c.high.past(high)
+		c.high.cut(&x, c.lag)
+	}
+}
+
+// past returns the newest of what was played, tail included.
+func (l *loop) past(tail []int16) (x [historyLen]int16) {
+	n := copy(x[:], l.history[min(len(tail), historyLen):])
+	copy(x[n:], tail)
+	return x
+}
+
+// cut makes the last lag samples of x the period.
+func (l *loop) cut(x *[historyLen]int16, lag int) {
+	copy(l.period[:lag], x[historyLen-lag:])
 	// The end of the period is blended into what came before its beginning, so
 	// that it can be repeated without a seam.
-	blend := c.lag / 4
+	blend := lag / 4
 	for i := range blend {
 		w := float32(i+1) / float32(blend+1)
-		now, before := x[historyLen-blend+i], x[historyLen-c.lag-blend+i]
-		c.period[c.lag-blend+i] = int16(float32(now)*(1-w) + float32(before)*w)
+		now, before := x[historyLen-blend+i], x[historyLen-lag-blend+i]
+		l.period[lag-blend+i] = int16(float32(now)*(1-w) + float32(before)*w)
 	}
-	c.step = float32(x[historyLen-1]) - float32(x[historyLen-1-c.lag])
+	l.step = float32(x[historyLen-1]) - float32(x[historyLen-1-lag])
 }
 
 // silent reports whether the concealment has faded out.
 func (c *concealer) silent() bool { return c.played >= fullLen+fadeLen }
 
-// next makes one more sample.
-func (c *concealer) next() int16 {
+// next makes one more sample of each band.
+func (c *concealer) next() (low, high int16) {
 	if c.silent() {
-		return 0
+		return 0, 0
 	}
-	x := float32(c.period[c.pos])
+	low = c.low.at(c.pos, c.played)
+	if c.wide {
+		high = c.high.at(c.pos, c.played)
+	}
 	if c.pos++; c.pos == c.lag {
 		c.pos = 0
 	}
-	if c.played < rampLen {
-		x += c.step * float32(rampLen-c.played) / (rampLen + 1)
-	} else if c.played >= fullLen {
-		x *= float32(fullLen+fadeLen-c.played) / fadeLen
-	}
 	c.played++
+	return low, high
+}
+
+func (l *loop) at(pos, played int) int16 {
+	x := float32(l.period[pos])
+	if played < rampLen {
+		x += l.step * float32(rampLen-played) / (rampLen + 1)
+	} else if played >= fullLen {
+		x *= float32(fullLen+fadeLen-played) / fadeLen
+	}
 	return clip(x)
 }
 

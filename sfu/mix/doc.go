@@ -9,13 +9,18 @@
 //
 // The package has no clock, no goroutine, no socket and no lock: times are
 // arguments, a tick is a function call, and all calls that concern one Mixer are made
-// by one goroutine at a time. Nothing allocates after New. It knows G.711; codecs with
-// a state (G.722) have their place behind [Decoder] and [Encoder].
+// by one goroutine at a time. Nothing allocates after New. It knows G.711 and G.722.
+//
+// A wideband voice is two signals, both at 8 kHz: the lower band, which is what
+// a narrowband telephone hears, and the higher one. Codecs with bands of their own
+// (G.722) need no filter for that. Whatever is done to a voice's time is found on
+// the lower band and done to both; the higher ones are summed apart, for the phones
+// that can play them.
 package mix
 
 import "time"
 
-// The mix is telephone audio: 8 kHz, 16 bits, one channel. RTP timestamps of
+// The mix is telephone audio: 8 kHz per band, 16 bits, one channel. RTP timestamps of
 // all phone codecs count at this rate too, G.722's included (RFC 3551 §4.5.2), and
 // all of them code 64 kbit/s, so that samples, timestamp units and payload bytes are
 // one number.

@@ -1,9 +1,6 @@
 package mix
 
-import (
-	"math"
-	"math/bits"
-)
+import "math/bits"
 
 // Tables of ITU-T G.711, made once and only read. Samples are at the full 16-bit
 // scale: µ-law reaches ±32124, A-law ±32256.
@@ -82,7 +79,7 @@ func encodeA(x int16) byte {
 	return byte(sign|m) ^ 0x55
 }
 
-// Decode appends the payload's samples.
+// Decode appends the samples of a G.711 payload; see [Decoder] for all codecs.
 func (c Codec) Decode(pcm []int16, payload []byte) []int16 {
 	table := &fromU
 	if c == PCMA {
@@ -94,7 +91,7 @@ func (c Codec) Decode(pcm []int16, payload []byte) []int16 {
 	return pcm
 }
 
-// Encode appends the samples coded.
+// Encode appends the samples coded in G.711; see [Encoder] for all codecs.
 func (c Codec) Encode(payload []byte, pcm []int16) []byte {
 	if c == PCMA {
 		for _, x := range pcm {
@@ -108,12 +105,8 @@ func (c Codec) Encode(payload []byte, pcm []int16) []byte {
 	return payload
 }
 
-// Level returns the loudness of a G.711 payload in -dBov (RFC 6464 §3: 0 is a
-// full-scale square wave, 127 silence). Every second sample is enough for a level.
-func Level(c Codec, payload []byte) uint8 {
-	if len(payload) == 0 {
-		return 127
-	}
+// power returns the mean square of a G.711 payload's samples. Every second one is enough for a level.
+func (c Codec) power(payload []byte) float64 {
 	table := &powerU
 	if c == PCMA {
 		table = &powerA
@@ -122,10 +115,5 @@ func Level(c Codec, payload []byte) uint8 {
 	for i := 0; i < len(payload); i += 2 {
 		sum += uint64(table[payload[i]])
 	}
-	// A-law has no zero: its smallest step, ±8, is how it codes silence.
-	mean := float64(sum) / float64((len(payload)+1)/2)
-	if mean <= 64 {
-		return 127
-	}
-	return uint8(-10 * math.Log10(mean/(1<<30)))
+	return float64(sum) / float64((len(payload)+1)/2)
 }

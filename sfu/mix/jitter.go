@@ -75,9 +75,10 @@ type JitterBuffer struct {
 	rest       int    // ticks until playout may be stretched or shrunk again
 	wish       int    // ticks it has waited for a good place to
 	decoder    Decoder
-	codec      Codec
-	from, to   int // of pcm: decoded, to be played
-	pcm        [maxPull + MaxPayload]int16
+	wide       bool // there is, or was, a higher band; else its arrays are all zeros
+	from, to   int  // of pcm and high: decoded, to be played
+	pcm, high  [maxPull + MaxPayload]int16
+	outHigh    [FrameSamples]int16 // the last frame's
 }
 
 // maxPull is what a tick looks at: a frame and the longest period.
@@ -173,18 +174,26 @@ func (j *JitterBuffer) restart(p *Packet) {
 	j.highest, j.newest, j.seen = p.Seq, p.Timestamp, 1
 }
 
-// Prime makes an empty buffer go on after last, a packet that was played
-// without it: playout begins with the sample after it, when that has come or is overdue.
-func (j *JitterBuffer) Prime(last *Packet) {
-	if !last.Codec.Known() || len(last.Payload) == 0 || len(last.Payload) > MaxPayload {
-		return
+// Prime makes an empty buffer go on after packets that were played without it:
+// playout begins with the sample after the last one, when that has come or is
+// overdue. The earlier ones, if any, are of the last one's codec and serve a decoder that has a state.
+func (j *JitterBuffer) Prime(played ...Packet) {
+	for i := range played {
+		if p := &played[i]; !p.Codec.Known() || len(p.Payload) == 0 || len(p.Payload) > MaxPayload {
+			return
+		}
 	}
-	j.restart(last)
-	n := len(last.Payload)
-	j.next += uint32(n)
-	j.decode(last.Codec, last.Payload)
-	j.conceal.remember(j.pcm[:n])
-	j.playing, j.due = true, last.At+int64(n)*int64(FrameTime)/FrameSamples
+	for i := range played {
+		p := &played[i]
+		if i == len(played)-1 {
+			j.restart(p)
+			j.next += uint32(len(p.Payload))
+			j.playing, j.due = true, p.At+int64(len(p.Payload))*int64(FrameTime)/FrameSamples
+		}
+		j.from, j.to = 0, 0
+		n := j.decode(p.Codec, p.Payload)
+		j.conceal.remember(j.pcm[:n], j.high[:n])
+	}
 }
 
 // cut throws the oldest audio away.
@@ -205,13 +214,14 @@ func (j *JitterBuffer) cut() {
 // seam prepares a crossfade from what was being played to what comes instead.
 func (j *JitterBuffer) seam() {
 	if !j.concealing {
-		j.conceal.begin(nil)
+		j.conceal.begin(nil, nil)
 	}
 	j.merge = mergeLen
 }
 
 // Pull plays the frame of tick now into out, 160 samples, and reports whether
-// there is anything but silence in it. Calls come every FrameTime.
+// there is anything but silence in it. Calls come every FrameTime. The higher
+// band is kept apart, see High.
 func (j *JitterBuffer) Pull(now int64, out []int16) bool {
 	out = out[:FrameSamples]
 	if missed := (now - j.pulled + int64(FrameTime)/2) / int64(FrameTime); missed > 1 && j.playing {
@@ -220,6 +230,7 @@ func (j *JitterBuffer) Pull(now int64, out []int16) bool {
 	j.pulled = now
 	if j.wait(now) {
 		clear(out)
+		clear(j.outHigh[:])
 		return false
 	}
 	j.playing, j.waited, j.due = true, false, 0
@@ -229,12 +240,22 @@ func (j *JitterBuffer) Pull(now int64, out []int16) bool {
 	if j.concealing || j.merge > 0 || !j.adapt(now, out) {
 		j.play(out)
 	}
-	j.conceal.remember(out)
+	j.conceal.wide = j.wide
+	j.conceal.remember(out, j.outHigh[:])
 	j.store.dropBefore(j.next)
 	if j.missing >= dormantAfter {
 		j.playing, j.known = false, false
 	}
 	return !(quiet && j.concealing)
+}
+
+// High returns the higher band of the frame pulled last, nil for a voice that
+// has none. It is valid until the next Pull.
+func (j *JitterBuffer) High() []int16 {
+	if !j.wide {
+		return nil
+	}
+	return j.outHigh[:]
 }
 
 // wait reports whether it is too early to begin: there is nothing yet, or the first
@@ -257,7 +278,7 @@ func (j *JitterBuffer) play(out []int16) {
 			if j.concealing {
 				j.concealing, j.missing, j.merge = false, 0, mergeLen
 			}
-			n += j.take(out[n:])
+			n += j.take(out, n)
 			continue
 		}
 		gap := 0 // samples up to the next packet there is, 0: none
@@ -275,7 +296,7 @@ func (j *JitterBuffer) play(out []int16) {
 			continue
 		}
 		if !j.concealing {
-			j.conceal.begin(out[:n])
+			j.conceal.begin(out[:n], j.outHigh[:n])
 			j.concealing = true
 		}
 		end := len(out)
@@ -284,7 +305,7 @@ func (j *JitterBuffer) play(out []int16) {
 		}
 		made := end - n
 		for ; n < end; n++ {
-			out[n] = j.conceal.next()
+			out[n], j.outHigh[n] = j.conceal.next()
 		}
 		if gap > 0 {
 			j.next += uint32(made)
@@ -311,35 +332,46 @@ func (j *JitterBuffer) fill(n int) {
 			return
 		}
 		if j.from > 0 {
+			if j.wide {
+				copy(j.high[:], j.high[j.from:j.to])
+			}
 			j.to = copy(j.pcm[:], j.pcm[j.from:j.to])
 			j.from = 0
 		}
 		played := int(j.next - p.ts) // overlap with an earlier packet, usually none
 		fresh := j.decode(p.codec, p.data[:p.n])
 		if played > 0 {
-			copy(fresh, fresh[played:])
+			copy(j.pcm[j.to:], j.pcm[j.to+played:j.to+fresh])
+			copy(j.high[j.to:], j.high[j.to+played:j.to+fresh])
 		}
-		j.to += len(fresh) - played
-		j.next += uint32(len(fresh) - played)
+		j.to += fresh - played
+		j.next += uint32(fresh - played)
 		j.store.free(p)
 	}
 }
 
-// decode decodes a payload behind what is ready.
-func (j *JitterBuffer) decode(c Codec, payload []byte) []int16 {
-	if j.codec != c {
-		j.codec, j.decoder = c, newDecoder(c)
+// decode decodes a payload behind what is ready and returns how many samples it has.
+func (j *JitterBuffer) decode(c Codec, payload []byte) int {
+	if c == G722 {
+		j.wide, j.conceal.wide = true, true
+	} else if j.wide {
+		clear(j.high[j.to : j.to+len(payload)])
 	}
-	return j.decoder.Decode(j.pcm[:j.to], payload)[j.to:]
+	return j.decoder.Decode(c, j.pcm[j.to:], j.high[j.to:], payload)
 }
 
-// take plays what is ready into out and returns how much that was.
-func (j *JitterBuffer) take(out []int16) int {
-	n := copy(out, j.pcm[j.from:j.to])
+// take plays what is ready into the rest of out, from sample at on, and returns how much that was.
+func (j *JitterBuffer) take(out []int16, at int) int {
+	n := copy(out[at:], j.pcm[j.from:j.to])
+	if j.wide {
+		copy(j.outHigh[at:], j.high[j.from:j.to])
+	}
 	j.from += n
-	for i := 0; i < n && j.merge > 0; i++ {
+	for i := at; i < at+n && j.merge > 0; i++ {
 		w := float32(j.merge) / (mergeLen + 1)
-		out[i] = clip(float32(j.conceal.next())*w + float32(out[i])*(1-w))
+		low, high := j.conceal.next()
+		out[i] = clip(float32(low)*w + float32(out[i])*(1-w))
+		j.outHigh[i] = clip(float32(high)*w + float32(j.outHigh[i])*(1-w))
 		j.merge--
 	}
 	return n
@@ -355,28 +387,29 @@ type Rest struct {
 	Timestamp uint32 // of the next sample to be played
 }
 
-// Flush hands over everything that was not played, in order and decoded, and
-// says where the voice stands; false when nothing was ever pushed. The samples are
-// valid during the call. The buffer itself is left as it was.
-func (j *JitterBuffer) Flush(f func(ts uint32, pcm []int16)) (Rest, bool) {
+// Flush hands over everything that was not played, both bands, in order and
+// decoded, and says where the voice stands; false when nothing was ever pushed. The
+// samples are valid during the call. The buffer itself is left as it was.
+func (j *JitterBuffer) Flush(f func(ts uint32, pcm, high []int16)) (Rest, bool) {
 	rest := Rest{Seq: j.highest, Timestamp: j.position()}
 	next := j.next
 	if j.to > j.from {
-		f(rest.Timestamp, j.pcm[j.from:j.to])
+		f(rest.Timestamp, j.pcm[j.from:j.to], j.high[j.from:j.to])
 	} else if j.missing > 0 {
 		rest.Timestamp += uint32(j.missing)
 		if p := j.store.first(next); p != nil && int32(p.ts-rest.Timestamp) < 0 {
 			rest.Timestamp = p.ts // late, not lost: it is still to be heard
 		}
 	}
-	var pcm [MaxPayload]int16
+	var pcm, high [MaxPayload]int16
+	decoder := j.decoder // a copy: the voice may go on being mixed for others
 	for {
 		p := j.store.first(next)
 		if p == nil {
 			return rest, j.known
 		}
-		// A decoder of its own: the voice may go on being mixed for others.
-		f(p.ts, newDecoder(p.codec).Decode(pcm[:0], p.data[:p.n]))
+		n := decoder.Decode(p.codec, pcm[:], high[:], p.data[:p.n])
+		f(p.ts, pcm[:n], high[:n])
 		next = p.ts + uint32(p.n)
 	}
 }

@@ -283,7 +283,7 @@ func TestAPrimedBufferGoesOnWithoutASeam(t *testing.T) {
 	packets := s.until(int64(3 * time.Second))
 	for phase := 2 * time.Millisecond; phase < FrameTime; phase += 3 * time.Millisecond {
 		j := NewJitterBuffer()
-		j.Prime(&packets[50])
+		j.Prime(packets[50])
 		var out []int16
 		var frame [FrameSamples]int16
 		next := 51
@@ -310,7 +310,7 @@ func TestFlushHandsOverExactlyWhatWasNotPlayed(t *testing.T) {
 	j, _ := listen(s, 2*time.Second, nil)
 	position := j.position()
 	got := map[uint32]int16{}
-	rest, ok := j.Flush(func(ts uint32, pcm []int16) {
+	rest, ok := j.Flush(func(ts uint32, pcm, _ []int16) {
 		for i, x := range pcm {
 			got[ts+uint32(i)] = x
 		}
@@ -348,7 +348,7 @@ func FuzzJitterBuffer(f *testing.F) {
 				At:        now + int64(b[7]>>4)*int64(time.Millisecond),
 			}
 			if b[7]&8 != 0 {
-				j.Prime(&p)
+				j.Prime(p)
 			} else {
 				j.Push(&p)
 			}
@@ -364,6 +364,6 @@ func FuzzJitterBuffer(f *testing.F) {
 			j.Pull(now, frame[:])
 			now += int64(FrameTime)
 		}
-		j.Flush(func(uint32, []int16) {})
+		j.Flush(func(uint32, []int16, []int16) {})
 	})
 }

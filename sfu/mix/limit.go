@@ -14,36 +14,46 @@ const (
 	release = 1 << gainBits / 20
 )
 
-// limit writes the sum to out, both a frame.
-func (l *limiter) limit(out []int16, sum []int32) {
+// ramp is the gain over one frame: from one to the other in step samples.
+type ramp struct{ from, to, step int32 }
+
+// limit writes the sum to out, both a frame, and returns the gain it took.
+func (l *limiter) limit(out []int16, sum []int32) ramp {
 	sum = sum[:len(out)]
 	low, high := int32(0), int32(0)
 	for _, x := range sum {
 		low, high = min(low, x), max(high, x)
 	}
 	peak := max(high, -(low + 1))
-	if peak <= 32767 && l.loss == 0 {
-		for i, x := range sum {
-			out[i] = int16(x)
-		}
-		return
-	}
 	gain := int32(1)<<gainBits - l.loss
 	target := min(gain+release, 1<<gainBits)
 	if peak > 32767 {
 		target = min(target, int32(int64(32767)<<gainBits/int64(peak)))
 	}
-	step := int32(attack)
+	r := ramp{gain, target, attack}
 	if target > gain {
-		step = FrameSamples
+		r.step = FrameSamples
+	}
+	l.loss = 1<<gainBits - target
+	r.apply(out, sum)
+	return r
+}
+
+// apply writes the sum to out with the gain, clipped where that was not enough.
+func (r ramp) apply(out []int16, sum []int32) {
+	sum = sum[:len(out)]
+	if r.from == 1<<gainBits && r.to == 1<<gainBits {
+		for i, x := range sum {
+			out[i] = int16(max(-32768, min(32767, x)))
+		}
+		return
 	}
 	for i, x := range sum {
-		g := target
-		if int32(i) < step {
-			g = gain + (target-gain)*int32(i+1)/step
+		g := r.to
+		if int32(i) < r.step {
+			g = r.from + (r.to-r.from)*int32(i+1)/r.step
 		}
 		y := int64(x) * int64(g) >> gainBits
 		out[i] = int16(max(-32768, min(32767, y)))
 	}
-	l.loss = 1<<gainBits - target
 }

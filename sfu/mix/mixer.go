@@ -8,6 +8,12 @@ type Mixer struct {
 	minus     [FrameSamples]int32
 	pcm       [FrameSamples]int16
 
+	// the same of the higher band
+	wide      bool // any voice has something in it
+	sumHigh   [FrameSamples]int32
+	minusHigh [FrameSamples]int32
+	pcmHigh   [FrameSamples]int16
+
 	// what everybody gets who is not heard: the whole sum
 	limit  limiter
 	shared [codecCount]sharedFrame
@@ -30,7 +36,8 @@ type Voice struct {
 type Listener struct {
 	own     *Voice // nil: it is not heard itself
 	codec   Codec
-	encoder Encoder
+	encoder *Encoder
+	before  Encoder // before the last Tick
 	limit   limiter
 	buffer  [FrameSamples]byte
 	payload []byte
@@ -59,7 +66,8 @@ func (m *Mixer) RemoveVoice(v *Voice) {
 // AddListener adds a phone that hears all voices but its own (nil: all) in
 // codec c, which must be known.
 func (m *Mixer) AddListener(c Codec, own *Voice) *Listener {
-	l := &Listener{own: own, codec: c, encoder: newEncoder(c)}
+	l := &Listener{own: own, codec: c, encoder: new(Encoder)}
+	l.encoder.Reset(c)
 	m.listeners = append(m.listeners, l)
 	return l
 }
@@ -79,6 +87,17 @@ func without[T comparable](list []T, gone T) []T {
 // SetOwn names the voice that l must not hear.
 func (l *Listener) SetOwn(own *Voice) { l.own = own }
 
+// SetEncoder makes l go on with an encoder that has coded the listener's stream
+// so far. It codes the listener's codec and is l's to use from now on.
+func (l *Listener) SetEncoder(e *Encoder) { l.encoder = e }
+
+// Withhold takes the frame of the last Tick back: it is not sent.
+func (l *Listener) Withhold() {
+	if l.codec == G722 {
+		*l.encoder = l.before
+	}
+}
+
 // Payload returns the listener's frame of the last Tick, coded. It is valid
 // until the next Tick, and must not be changed: others may have the same.
 func (l *Listener) Payload() []byte { return l.payload }
@@ -87,11 +106,13 @@ func (l *Listener) Payload() []byte { return l.payload }
 // arrival. Ticks come every FrameTime.
 func (m *Mixer) Tick(now int64) {
 	clear(m.sum[:])
+	m.wide = false
 	for _, v := range m.voices {
 		if v.active = v.Pull(now, v.frame[:]); v.active {
 			for i, x := range v.frame {
 				m.sum[i] += int32(x)
 			}
+			m.addHigh(v.High())
 		}
 	}
 	for i := range m.shared {
@@ -101,8 +122,9 @@ func (m *Mixer) Tick(now int64) {
 	after, limited := m.limit, false
 	for _, l := range m.listeners {
 		// A silent voice has added nothing that would have to be subtracted. The limiters
-		// must agree, or going from one result to the other would be a step.
-		if l.own != nil && l.own.active || l.limit != before {
+		// must agree, or going from one result to the other would be a step. A codec with
+		// a state has a stream for each listener.
+		if l.own != nil && l.own.active || l.limit != before || l.codec == G722 {
 			m.encode(l)
 			continue
 		}
@@ -110,7 +132,7 @@ func (m *Mixer) Tick(now int64) {
 		if !s.made {
 			after = before
 			after.limit(m.pcm[:], m.sum[:])
-			l.encoder.Encode(s.payload[:0], m.pcm[:])
+			l.encoder.Encode(s.payload[:0], m.pcm[:], nil)
 			s.made, limited = true, true
 		}
 		l.limit, l.payload = after, s.payload[:]
@@ -119,6 +141,20 @@ func (m *Mixer) Tick(now int64) {
 		after.limit(m.pcm[:], m.sum[:])
 	}
 	m.limit = after
+}
+
+// addHigh adds a voice's higher band, nil for none.
+func (m *Mixer) addHigh(high []int16) {
+	if high == nil {
+		return
+	}
+	if !m.wide {
+		clear(m.sumHigh[:])
+		m.wide = true
+	}
+	for i, x := range high {
+		m.sumHigh[i] += int32(x)
+	}
 }
 
 // encode makes a listener's own frame: the sum without its own voice.
@@ -130,6 +166,25 @@ func (m *Mixer) encode(l *Listener) {
 			sum[i] = m.sum[i] - int32(x)
 		}
 	}
-	l.limit.limit(m.pcm[:], sum[:])
-	l.payload = l.encoder.Encode(l.buffer[:0], m.pcm[:])
+	gain := l.limit.limit(m.pcm[:], sum[:])
+	var high []int16
+	if l.codec == G722 {
+		l.before = *l.encoder
+		if m.wide {
+			high = m.pcmHigh[:]
+			gain.apply(high, m.highFor(l)[:])
+		}
+	}
+	l.payload = l.encoder.Encode(l.buffer[:0], m.pcm[:], high)
+}
+
+// highFor returns the sum of the higher bands without the listener's own.
+func (m *Mixer) highFor(l *Listener) *[FrameSamples]int32 {
+	if l.own == nil || !l.own.active || l.own.High() == nil {
+		return &m.sumHigh
+	}
+	for i, x := range l.own.High() {
+		m.minusHigh[i] = m.sumHigh[i] - int32(x)
+	}
+	return &m.minusHigh
 }

@@ -57,7 +57,7 @@ func (j *JitterBuffer) adapt(now int64, out []int16) bool {
 	if len(ready) < FrameSamples {
 		return false
 	}
-	copy(x[:], j.conceal.history[historyLen-maxLag:])
+	copy(x[:], j.conceal.low.history[historyLen-maxLag:])
 	copy(x[maxLag:], ready)
 
 	sign, limit := -1, min(maxLag, max(least, -wanted))
@@ -79,6 +79,9 @@ func (j *JitterBuffer) adapt(now int64, out []int16) bool {
 		out[i] = int16(float32(x[maxLag+i])*(1-w) + float32(x[maxLag+shift+i])*w)
 	}
 	copy(out[fadeOver:], x[maxLag+shift+fadeOver:])
+	if j.wide {
+		j.shiftHigh(shift)
+	}
 	j.from += FrameSamples + shift
 	j.delay.behind(-shift)
 	j.wish, j.rest = 0, restTicks
@@ -91,6 +94,18 @@ func (j *JitterBuffer) adapt(now int64, out []int16) bool {
 		j.rest = 0
 	}
 	return true
+}
+
+// shiftHigh does to the higher band what adapt has done to the lower.
+func (j *JitterBuffer) shiftHigh(shift int) {
+	var x [maxLag + maxPull]int16
+	copy(x[:], j.conceal.high.history[historyLen-maxLag:])
+	copy(x[maxLag:], j.high[j.from:j.to])
+	for i := range fadeOver {
+		w := float32(i+1) / (fadeOver + 1)
+		j.outHigh[i] = int16(float32(x[maxLag+i])*(1-w) + float32(x[maxLag+shift+i])*w)
+	}
+	copy(j.outHigh[fadeOver:], x[maxLag+shift+fadeOver:])
 }
 
 // joint finds how far from the present the signal is most like it, at most

@@ -35,11 +35,13 @@ type source struct {
 
 	// guarded by conf.mu
 	attached bool
-	wanted   bool       // by a leg in mode mixed
-	voice    *mix.Voice // while it is mixed
-	relays   []*Leg     // that hear nothing else
-	last     mix.Packet // the newest relayed, so that the mix can go on from there
-	payload  [mix.MaxPayload]byte
+	wanted   bool           // by a leg in mode mixed
+	voice    *mix.Voice     // while it is mixed
+	relays   []*Leg         // that hear nothing else
+	lengths  framing        // of its packets
+	recent   trail          // relayed, so that the mix can go on from there
+	opus     *mix.Rendition // of a browser that sends no phone codec
+	packet   room.Packet    // what opus made, handed on by reference
 }
 
 // plan is what a leg will do.
@@ -109,6 +111,7 @@ func (c *Conference) drop(l *Leg) {
 	l.mode, l.source, l.listener, l.hold, l.filling = off, nil, nil, nil, false
 	l.mu.Lock()
 	l.out.leave()
+	l.coder() // catches up while what was relayed can still be had
 	l.mu.Unlock()
 	c.arrange()
 }
@@ -192,8 +195,8 @@ func (c *Conference) arrange() {
 		c.settle(s)
 		if s.wanted && s.voice == nil {
 			s.voice = c.mixer.AddVoice()
-			if len(s.relays) > 0 && now-s.last.At < freshness {
-				s.voice.Prime(&s.last)
+			if len(s.relays) > 0 && now-s.last().At < freshness {
+				s.prime(s.voice)
 			}
 		}
 		s.relays = s.relays[:0]
@@ -237,6 +240,9 @@ func (c *Conference) planFor(l *Leg) plan {
 			return plan{mode: mixed}
 		}
 	}
+	if p.mode == relay && p.source.lengths.odd() {
+		return plan{mode: mixed} // which sends packets of 20 ms
+	}
 	return p
 }
 
@@ -254,8 +260,8 @@ func (c *Conference) switchTo(l *Leg, now int64) {
 		c.listen(l)
 		if was == relay {
 			l.hold = nil
-			if v := from.voice; v != nil && now-from.last.At < freshness {
-				l.backing = heldBack{voice: v, from: from.last.Timestamp + uint32(len(from.last.Payload))}
+			if v, last := from.voice, from.last(); v != nil && now-last.At < freshness {
+				l.backing = heldBack{voice: v, from: last.Timestamp + uint32(len(last.Payload))}
 				l.hold = &l.backing
 			}
 		}
@@ -267,6 +273,8 @@ func (c *Conference) switchTo(l *Leg, now int64) {
 	if was != l.mode || from != l.source {
 		l.mu.Lock()
 		l.out.leave()
+		l.coder() // catches up with what was relayed until now
+		l.decoder = mix.Decoder{}
 		l.mu.Unlock()
 	}
 }
@@ -282,6 +290,9 @@ func (c *Conference) listen(l *Leg) {
 	}
 	if l.listener == nil {
 		l.listener, l.heard = c.mixer.AddListener(codec, nil), codec
+		l.mu.Lock()
+		l.listener.SetEncoder(l.coder())
+		l.mu.Unlock()
 	}
 	l.listener.SetOwn(nil)
 	for _, s := range c.sources {
@@ -309,6 +320,7 @@ func (c *Conference) settle(s *source) {
 			s.track.Attach(s)
 		} else {
 			s.track.Detach(s)
+			s.opus = nil
 		}
 	}
 }
@@ -327,6 +339,25 @@ func (c *Conference) tick(at int64) {
 	c.worker.set(c, pace)
 }
 
+// fromOpus returns the packet as a phone could have sent it, nil for nothing.
+func (s *source) fromOpus(p *room.Packet) *room.Packet {
+	if s.opus == nil {
+		var err error
+		if s.opus, err = mix.NewRendition(); err != nil {
+			s.conf.hub.log.Error("a browser's Opus cannot be decoded", "error", err)
+			return nil
+		}
+	}
+	out, ok := s.opus.Convert(&mix.Packet{Seq: p.Seq, Restart: p.Restart, Timestamp: p.Timestamp, Payload: p.Payload, At: p.At}, p.Level)
+	if !ok {
+		return nil
+	}
+	s.packet = room.Packet{
+		Seq: out.Seq, Restart: out.Restart, Codec: room.G722, Level: p.Level, Timestamp: out.Timestamp, Payload: out.Payload, At: p.At,
+	}
+	return &s.packet
+}
+
 // WriteRTP takes a packet of the source to all phones that hear it.
 func (s *source) WriteRTP(_ *room.Track, p *room.Packet) {
 	c := s.conf
@@ -334,6 +365,14 @@ func (s *source) WriteRTP(_ *room.Track, p *room.Packet) {
 	defer c.mu.Unlock()
 	if !s.attached {
 		return // it was on its way when the source was given up
+	}
+	if p.Codec == room.Opus {
+		if p = s.fromOpus(p); p == nil {
+			return
+		}
+	}
+	if s.lengths.note(len(p.Payload)) {
+		c.arrange()
 	}
 	if s.voice != nil {
 		s.voice.Push(&mix.Packet{
@@ -343,11 +382,8 @@ func (s *source) WriteRTP(_ *room.Track, p *room.Packet) {
 	if len(s.relays) == 0 {
 		return
 	}
-	if s.last.Payload == nil || p.Restart || int16(p.Seq-s.last.Seq) > 0 {
-		n := copy(s.payload[:], p.Payload)
-		s.last = mix.Packet{Seq: p.Seq, Codec: mixCodec(p.Codec), Timestamp: p.Timestamp, Payload: s.payload[:n], At: p.At}
-	}
+	s.recent.note(p)
 	for _, l := range s.relays {
-		l.relayed(p)
+		l.relayed(s, p)
 	}
 }

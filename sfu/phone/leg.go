@@ -44,6 +44,9 @@ type Leg struct {
 	hold     *heldBack     // in mode mixed: when to begin
 	backing  heldBack      // hold points here
 	plan     plan          // scratch of arrange
+	encoder  mix.Encoder   // of all that is not relayed untouched
+	decoder  mix.Decoder   // of a source that is relayed in another codec
+	behind   *source       // what was relayed past the encoder lately, so that it must catch up
 
 	mu     sync.Mutex // taken after a conference's; guards all below
 	conf   *Conference
@@ -168,7 +171,7 @@ func (l *Leg) isIn(c *Conference) bool {
 }
 
 // relayed sends a packet of the leg's one source on. The conference's mutex is held.
-func (l *Leg) relayed(p *room.Packet) {
+func (l *Leg) relayed(s *source, p *room.Packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.codec == room.NoCodec || len(p.Payload) == 0 || len(p.Payload) > maxPayload {
@@ -181,7 +184,7 @@ func (l *Leg) relayed(p *room.Packet) {
 		for i, b := range p.Payload {
 			body[i] = table[b]
 		}
-	} else {
+	} else if !l.transcode(body, p) {
 		l.sent.Discarded++
 		return
 	}
@@ -189,8 +192,40 @@ func (l *Leg) relayed(p *room.Packet) {
 	if !ok {
 		return
 	}
+	if p.Codec == l.codec {
+		l.behind = s
+	}
 	l.filling, l.relieved = false, false
 	l.send(seq, ts, marker, len(body))
+}
+
+// transcode writes the packet's payload to body in the leg's codec. It is false
+// when that cannot be done. A packet out of order is a short noise: it does
+// not happen often enough to be waited for.
+func (l *Leg) transcode(body []byte, p *room.Packet) bool {
+	from := mixCodec(p.Codec)
+	if !from.Known() || len(body) > mix.MaxPayload {
+		return false
+	}
+	var low, high [mix.MaxPayload]int16
+	n := l.decoder.Decode(from, low[:], high[:], p.Payload)
+	l.coder().Encode(body[:0], low[:n], high[:n])
+	return true
+}
+
+// coder returns the leg's encoder, ready to go on. Both mutexes are held.
+func (l *Leg) coder() *mix.Encoder {
+	c := mixCodec(l.codec)
+	if l.encoder.Codec() != c {
+		l.encoder.Reset(c)
+	}
+	if s := l.behind; s != nil {
+		l.behind = nil
+		if s.last().Codec == c {
+			s.catchUp(&l.encoder)
+		}
+	}
+	return &l.encoder
 }
 
 // tick makes what the leg is due at tick at, and says how soon the next look is
@@ -214,7 +249,12 @@ func (l *Leg) tick(at int64) pace {
 		l.filling, l.relieved = true, false
 		l.sendSilence(at)
 	case mixed:
-		if !l.held(at) {
+		if l.heard != mixCodec(l.codec) {
+			break // it has just changed; rearrange comes next
+		}
+		if l.held(at) {
+			l.listener.Withhold()
+		} else {
 			l.sendOwn(at, l.listener.Payload()) // never left out: it is audio
 		}
 	default:
@@ -244,13 +284,12 @@ func (l *Leg) sendSilence(at int64) {
 		return
 	}
 	var frame [mix.FrameSamples]byte
-	quiet := mixCodec(l.codec).Silence()
-	for i := range frame {
-		frame[i] = quiet
-	}
-	l.sendOwn(at, frame[:])
+	l.sendOwn(at, l.coder().Encode(frame[:0], quiet[:], nil))
 	l.sent.Silence++
 }
+
+// quiet is a frame of silence.
+var quiet [mix.FrameSamples]int16
 
 // sendOwn sends a frame of our own; l.mu is held.
 func (l *Leg) sendOwn(at int64, payload []byte) {
@@ -265,23 +304,23 @@ func (l *Leg) flush(v *mix.Voice, now int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	held := 0
-	rest, ok := v.Flush(func(_ uint32, pcm []int16) { held += len(pcm) })
+	rest, ok := v.Flush(func(_ uint32, pcm, _ []int16) { held += len(pcm) })
 	if !ok {
 		return false
 	}
 	drop := l.out.excess(held, now)
 	rest.Timestamp += uint32(drop)
 	l.out.adopt(rest, now)
-	codec := mixCodec(l.codec)
-	v.Flush(func(ts uint32, pcm []int16) {
+	coder := l.coder()
+	v.Flush(func(ts uint32, pcm, high []int16) {
 		n := min(drop, len(pcm))
 		drop -= n
-		ts, pcm = ts+uint32(n), pcm[n:]
+		ts, pcm, high = ts+uint32(n), pcm[n:], high[n:]
 		if len(pcm) == 0 {
 			return
 		}
 		seq, out, marker := l.out.flushed(ts, len(pcm))
-		codec.Encode(l.buffer[:headerSize], pcm)
+		coder.Encode(l.buffer[:headerSize], pcm, high)
 		l.send(seq, out, marker, len(pcm))
 	})
 	return true

@@ -24,6 +24,7 @@ type reception struct {
 	begun  bool
 	seq    uint16 // the highest
 	level  uint8
+	meter  mix.Meter
 	jitter int64 // nanoseconds, times 16
 	travel int64 // arrival minus timestamp of the packet before
 
@@ -45,7 +46,7 @@ func (l *Leg) receive(h *header, payload []byte, from netip.AddrPort) bool {
 	in.count(h, len(payload), now)
 	level := uint8(room.Silent)
 	if c := mixCodec(codec); c.Known() {
-		level = mix.Level(c, payload)
+		level = in.meter.Level(c, payload)
 	}
 	// Up quickly, down by a dB per packet: the gap between two words is no silence.
 	if level < in.level {

@@ -91,18 +91,21 @@ func mixCodec(c room.Codec) mix.Codec {
 		return mix.PCMU
 	case room.PCMA:
 		return mix.PCMA
+	case room.G722:
+		return mix.G722
 	}
 	return mix.NoCodec
 }
 
-// legCodec returns what is sent to a phone that speaks c: room and payload
-// type. G.722 has its place here once it can be mixed.
+// legCodec returns what is sent to a phone that speaks c: room and payload type.
 func legCodec(c wire.Codec) (room.Codec, uint8) {
 	switch c {
 	case wire.PCMU:
 		return room.PCMU, ptPCMU
 	case wire.PCMA:
 		return room.PCMA, ptPCMA
+	case wire.G722:
+		return room.G722, ptG722
 	}
 	return room.NoCodec, 0
 }

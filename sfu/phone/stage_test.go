@@ -79,6 +79,7 @@ type speaker struct {
 	muted  func(i int) bool
 	late   func(i int) int64 // nanoseconds on the way
 	coded  []byte
+	ptime  int // samples per packet, 0: 160
 	made   int
 	start  int64
 }
@@ -90,11 +91,18 @@ func (s *stage) speaker(codec room.Codec, signal []int16, phase int64) *speaker 
 }
 
 func (sp *speaker) due() int64 {
-	at := sp.start + sp.phase + int64(sp.made)*frameTime
+	at := sp.start + sp.phase + int64(sp.made*sp.samples())*sampleTime
 	if sp.late != nil {
 		at += sp.late(sp.made)
 	}
 	return at
+}
+
+func (sp *speaker) samples() int {
+	if sp.ptime == 0 {
+		return 160
+	}
+	return sp.ptime
 }
 
 // packet makes the speaker's next packet.
@@ -105,10 +113,13 @@ func (sp *speaker) packet() *room.Packet {
 		return nil
 	}
 	if sp.coded == nil {
-		sp.coded = mixCodec(sp.codec).Encode(nil, sp.signal) // whole packets
+		var e mix.Encoder
+		e.Reset(mixCodec(sp.codec))
+		sp.coded = e.Encode(nil, sp.signal, make([]int16, len(sp.signal))) // whole packets
 	}
-	at := i * 160 % len(sp.signal)
-	return &room.Packet{Seq: uint16(65500 + i), Codec: sp.codec, Timestamp: uint32(i*160) - 16000, Payload: sp.coded[at : at+160]}
+	n := sp.samples()
+	at := i * n % len(sp.signal)
+	return &room.Packet{Seq: uint16(65500 + i), Codec: sp.codec, Timestamp: uint32(i*n) - 16000, Payload: sp.coded[at : at+n]}
 }
 
 // run lets d pass, a millisecond at a time.
@@ -152,10 +163,19 @@ func continuous(t *testing.T, packets []sentPacket, gap time.Duration) {
 	}
 }
 
-// samples decodes a stream's payloads one after the other.
+// samples decodes a stream's payloads one after the other; of G.722 the lower band.
 func samples(c mix.Codec, packets []sentPacket) (pcm []int16) {
-	for _, p := range packets {
-		pcm = c.Decode(pcm, p.payload)
+	var d mix.Decoder
+	var low, high [maxPayload]int16
+	for i, p := range packets {
+		if i > 0 { // what was left out is silence
+			before := packets[i-1]
+			if left := int32(p.timestamp-before.timestamp) - int32(len(before.payload)); left > 0 {
+				pcm = append(pcm, make([]int16, left)...)
+			}
+		}
+		n := d.Decode(c, low[:], high[:], p.payload)
+		pcm = append(pcm, low[:n]...)
 	}
 	return pcm
 }

@@ -17,10 +17,11 @@ func TestAnySwitchingLeavesOneContinuousStream(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		s := newStage(t)
 		c := s.hub.NewConference()
-		legs := []*Leg{s.leg(wire.PCMA), s.leg(wire.PCMU)}
+		codecs := []wire.Codec{wire.PCMA, wire.PCMU, wire.G722}
+		legs := []*Leg{s.leg(codecs[seed%3]), s.leg(codecs[seed/3%3])}
 		var all []*room.Track
 		for i := range 3 {
-			sp := s.speaker([]room.Codec{room.PCMA, room.PCMU}[r.IntN(2)], speech(4*mix.Rate, 100+40*float64(i)), r.Int64N(frameTime))
+			sp := s.speaker([]room.Codec{room.PCMA, room.PCMU, room.G722}[r.IntN(3)], speech(4*mix.Rate, 100+40*float64(i)), r.Int64N(frameTime))
 			delays := rand.New(rand.NewPCG(seed, uint64(i)))
 			jitter := make([]int64, 4096)
 			for k := range jitter {

@@ -12,9 +12,10 @@ const keepEnded = 5
 // call is a Call with what the room alone knows of it.
 type call struct {
 	Call
-	codec  wire.Codec
-	phone  *Participant // from early or answered until the ending
-	dialed *dialMemory  // the room lifetime it belongs to
+	codec   wire.Codec
+	phone   *Participant // from early or answered until the ending
+	dialed  *dialMemory  // the room lifetime it belongs to
+	quality wire.Quality // what was last told of the line
 }
 
 func (c *call) live() bool { return c.State != wire.Ended && c.State != wire.Refused }
@@ -89,6 +90,7 @@ func (r *Room) UpdateCall(id string, u CallUpdate) {
 		case !c.live():
 			c.Reason, c.Text, c.Participant = u.Reason, u.Text, ""
 			r.phoneLeaves(c)
+			r.after = append(r.after, func() { r.update(func() { r.settleAnchor(c) }) })
 		case c.State == wire.Early || c.State == wire.Answered:
 			r.phoneEnters(c, u.Leg)
 		}

@@ -107,7 +107,7 @@ func TestPhonesHearTheUnmutedBrowsersAndEachOther(t *testing.T) {
 	h := newHouse(t)
 	ann := h.join("r", "Ann").publishes(Mic, Phone)
 	bob := h.join("r", "Bob").publishes(Mic, Phone)
-	h.join("r", "Old browser").publishes(Mic)
+	old := h.join("r", "Old browser").publishes(Mic) // can send no phone codec
 	r := ann.Room()
 	one, two := newFakeLeg(), newFakeLeg()
 	for id, leg := range map[string]*fakeLeg{"c_1": one, "c_2": two} {
@@ -126,23 +126,23 @@ func TestPhonesHearTheUnmutedBrowsersAndEachOther(t *testing.T) {
 			}
 		}
 	}
-	expect("all", ann.media.tracks[Phone], bob.media.tracks[Phone], one.track, two.track)
+	expect("all", ann.media.tracks[Phone], bob.media.tracks[Phone], one.track, two.track, old.media.tracks[Mic])
 	if !conf.has(one) || !conf.has(two) {
 		t.Error("a leg is not in the conference")
 	}
 	bob.SetState(State{Audio: false})
-	expect("Bob muted", ann.media.tracks[Phone], one.track, two.track)
+	expect("Bob muted", ann.media.tracks[Phone], one.track, two.track, old.media.tracks[Mic])
 	told := conf.told
 	bob.SetState(State{Video: true})
 	if conf.told != told {
 		t.Error("the conference was told the same sources again")
 	}
 	ann.Vanish(ann.page)
-	expect("Ann vanished", ann.media.tracks[Phone], one.track, two.track)
+	expect("Ann vanished", ann.media.tracks[Phone], one.track, two.track, old.media.tracks[Mic])
 	h.clock.Advance(15 * time.Second)
-	expect("Ann gone", one.track, two.track)
+	expect("Ann gone", one.track, two.track, old.media.tracks[Mic])
 	r.UpdateCall("c_1", CallUpdate{State: wire.Ended})
-	expect("one phone left", two.track)
+	expect("one phone left", two.track, old.media.tracks[Mic])
 	if conf.has(one) || conf.closed {
 		t.Error("the conference did not follow")
 	}

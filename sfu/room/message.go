@@ -34,6 +34,8 @@ type Call struct {
 	Participant string     `json:"participant,omitempty"` // the phone, while it is in the room
 	AnsweredAt  int64      `json:"answeredAt,omitempty"`  // Unix milliseconds
 	Name        string     `json:"-"`                     // what the phone is called in the room; its number when empty
+	Direction   string     `json:"direction,omitempty"`   // wire.In for a call that came in
+	Anchor      bool       `json:"-"`                     // the room lives as long as this call does
 }
 
 // ICEServer is one entry of an RTCPeerConnection's iceServers.

@@ -149,7 +149,8 @@ func wantedPictures(p *Participant, videos []*source) []*source {
 }
 
 // setSources names what the phones may hear: the phone renditions of the unmuted
-// browsers, whether their pages are connected or not, and the phones themselves.
+// browsers, whether their pages are connected or not, and the phones themselves. A browser
+// that can send no phone codec is heard by its microphone's Opus.
 func (r *Room) setSources() {
 	if r.conf == nil {
 		return
@@ -157,7 +158,10 @@ func (r *Room) setSources() {
 	var list []*Track
 	for _, p := range r.people {
 		s := p.tracks[Phone]
-		if s != nil && p.on(Phone) && (p.kind == Telephone || p.up) {
+		if s == nil {
+			s = p.tracks[Mic]
+		}
+		if s != nil && p.on(s.track.Kind) && (p.kind == Telephone || p.up) {
 			list = append(list, s.track)
 		}
 	}
@@ -188,6 +192,7 @@ func (r *Room) sendWishes() {
 		now := Send{Type: "send", Mic: audible && listeners > 0, Camera: p.shown(Camera), Screen: p.shown(Screen), Phone: false}
 		if codec != "" && audible {
 			now.Phone = codec
+			now.Mic = now.Mic || p.tracks[Phone] == nil
 		}
 		if p.sent == nil || *p.sent != now {
 			p.sent = &now

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"dialroom/shared/wire"
 )
@@ -19,15 +20,17 @@ type Room struct {
 	name string
 	log  *slog.Logger
 
-	mu      sync.Mutex // guards what follows
-	people  []*Participant
-	calls   []*call // live ones and the last few ended
-	conf    Conference
-	sources []*Track // what conf was told last
-	dialed  *dialMemory
-	waiting Timer // set while the room waits for its first browser
-	waits   int   // tells a stopped timer's late call from the current one's
-	closed  bool
+	mu         sync.Mutex // guards what follows
+	people     []*Participant
+	calls      []*call // live ones and the last few ended
+	conf       Conference
+	sources    []*Track // what conf was told last
+	dialed     *dialMemory
+	waiting    Timer // set while the room waits for its first browser
+	waits      int   // tells a stopped timer's late call from the current one's
+	waitsUntil time.Time
+	awaited    []func() // to be called when the first browser comes
+	closed     bool
 
 	ticks    uint64
 	joint    uint64 // number of the newest source
@@ -60,16 +63,25 @@ func (r *Room) update(change func()) {
 
 // expect starts the wait for a first browser, unless there is one or a wait
 // already. It reports whether the room is still open.
-func (r *Room) expect() (open bool) {
+func (r *Room) expect() (open bool) { return r.expectFor(r.m.cfg.Grace) }
+
+// expectFor is expect with a wait of its own; the longest wait counts.
+func (r *Room) expectFor(wait time.Duration) (open bool) {
 	r.update(func() {
-		if open = !r.closed; !open || r.waiting != nil || r.browsers() > 0 {
+		until := r.m.cfg.Clock.Now().Add(wait)
+		if open = !r.closed; !open || r.browsers() > 0 || r.waiting != nil && !until.After(r.waitsUntil) {
 			return
 		}
+		r.stopWaiting()
 		r.waits++
 		turn := r.waits
-		r.waiting = r.m.cfg.Clock.AfterFunc(r.m.cfg.Grace, func() {
+		r.waitsUntil = until
+		r.waiting = r.m.cfg.Clock.AfterFunc(wait, func() {
 			r.update(func() {
-				if !r.closed && r.waiting != nil && r.waits == turn && r.browsers() == 0 {
+				if r.closed || r.waiting == nil || r.waits != turn || r.browsers() > 0 {
+					return
+				}
+				if r.waiting = nil; !r.anchored() {
 					r.end(wire.RoomEmpty)
 				}
 			})
@@ -109,6 +121,7 @@ func (r *Room) join(req JoinRequest) (p *Participant, resumed bool, err error) {
 		}
 		p.dialed = r.memoryForNewcomer()
 		r.people = append(r.people, p)
+		r.arrived()
 		r.welcome(p, req)
 		r.broadcast(p, Joined{Type: "participant-joined", Participant: p.info()})
 		r.refresh()
@@ -187,7 +200,7 @@ func (r *Room) remove(p *Participant) {
 	}
 	r.broadcast(nil, Left{Type: "participant-left", ID: p.id})
 	r.log.Info("participant left", "participant", p.id)
-	if p.kind == Browser && r.browsers() == 0 {
+	if p.kind == Browser && r.browsers() == 0 && !r.anchored() {
 		r.end(wire.RoomEmpty)
 		return
 	}

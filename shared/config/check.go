@@ -36,6 +36,13 @@ const (
 	maxRetention = 10 * 366 * 24 * time.Hour
 )
 
+// A trunk asked more often than every five seconds is a burden, and one asked
+// less often than hourly is not looked after.
+const (
+	minProbe = 5 * time.Second
+	maxProbe = time.Hour
+)
+
 // keysPerRole is how many keys the roles sfu and bridge may have: the one in
 // use, which signs, and the one it is being exchanged for.
 const keysPerRole = 2
@@ -43,6 +50,7 @@ const keysPerRole = 2
 var (
 	idPattern   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	trunkPrefix = regexp.MustCompile(`^\+?[0-9]{0,15}$`)
+	rewriteFrom = regexp.MustCompile(`^\+[0-9]{0,15}$`)
 	fraudPrefix = regexp.MustCompile(`^(\+[0-9]{0,15}|[0-9]{1,15})$`)
 	sipUser     = regexp.MustCompile(`^[A-Za-z0-9+*#._-]{0,64}$`)
 	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}\.?)*$`)
@@ -67,6 +75,7 @@ func check(d *decoder, c *Config) {
 	for i := range c.Trunks {
 		checkTrunk(d, &c.Trunks[i], fmt.Sprintf("trunks[%d]", i), ids)
 	}
+	checkNumbers(d, c)
 	checkFraud(d, &c.Fraud)
 	checkLinks(d, &c.Links, c.Keys)
 	d.between("ledger.retention", c.Ledger.Retention, minRetention, maxRetention)
@@ -110,8 +119,12 @@ func checkBridge(d *decoder, b *Bridge) {
 	d.legListen("bridge.leg_listen", b.LegListen)
 	d.listen("bridge.sip.udp", b.SIP.UDP, true)
 	d.listen("bridge.sip.tcp", b.SIP.TCP, true)
-	if b.SIP.UDP == "" && b.SIP.TCP == "" {
-		d.fail("bridge.sip", "expected an address in udp, in tcp or in both")
+	d.listen("bridge.sip.tls", b.SIP.TLS, true)
+	if b.SIP.UDP == "" && b.SIP.TCP == "" && b.SIP.TLS == "" {
+		d.fail("bridge.sip", "expected an address in at least one of udp, tcp and tls")
+	}
+	if (b.SIP.TLSCert == "") != (b.SIP.TLSKey == "") {
+		d.fail("bridge.sip", "expected both tls_cert and tls_key, or neither")
 	}
 	d.ip("bridge.sip.public_ip", b.SIP.PublicIP)
 	d.ip("bridge.rtp.public_ip", b.RTP.PublicIP)
@@ -160,6 +173,9 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 	if !isHost(t.Host) {
 		d.fail(at+".host", "expected a host, host:port or a domain, got %q", t.Host)
 	}
+	if t.OutboundProxy != "" && !isHost(t.OutboundProxy) {
+		d.fail(at+".outbound_proxy", "expected a host, host:port or a domain, got %q", t.OutboundProxy)
+	}
 	d.oneOf(at+".transport", t.Transport, transports)
 	d.oneOf(at+".dial_format", t.DialFormat, dialFormats)
 	d.oneOf(at+".srtp", t.SRTP, srtpModes)
@@ -169,6 +185,13 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 	if t.Password != "" && t.Username == "" {
 		d.fail(at+".username", "expected a user name for the password")
 	}
+	if t.Register && t.Username == "" {
+		d.fail(at+".username", "expected the user name to register with")
+	}
+	if t.ProbeEvery != 0 {
+		d.between(at+".probe_every", t.ProbeEvery, minProbe, maxProbe)
+	}
+	checkRewrite(d, t, at)
 	// These travel into SIP headers, where a quote or a line break would end them.
 	d.quotable(at+".name", t.Name)
 	d.quotable(at+".username", t.Username)
@@ -205,6 +228,27 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 		}
 	}
 	d.between(at+".max_duration", t.MaxDuration, 0, maxCallLength)
+}
+
+// checkRewrite wants rules that turn a canonical number into another one and
+// never into something else.
+func checkRewrite(d *decoder, t *Trunk, at string) {
+	national := t.DialFormat == "national"
+	if national && len(t.Rewrite) == 0 {
+		d.fail(at+".rewrite", "expected rules such as {from: \"+49\", to: \"0\"} for dial_format national")
+	}
+	if !national && len(t.Rewrite) > 0 {
+		d.fail(at+".rewrite", "expected dial_format national with it, got %q", t.DialFormat)
+	}
+	for i, r := range t.Rewrite {
+		item := fmt.Sprintf("%s.rewrite[%d]", at, i)
+		if !rewriteFrom.MatchString(r.From) {
+			d.fail(item+".from", "expected + and digits, got %q", r.From)
+		}
+		if !trunkPrefix.MatchString(r.To) {
+			d.fail(item+".to", "expected digits, with or without + before them, or \"\", got %q", r.To)
+		}
+	}
 }
 
 func checkFraud(d *decoder, f *Fraud) {

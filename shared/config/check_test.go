@@ -44,7 +44,7 @@ func TestWhatIsWrongIsSaidWithLineAndKey(t *testing.T) {
 		{"a TURN server that is none", "sfu:\n  turn: {url: \"stun:h:1\", secret: s}\n", `2: sfu.turn.url: expected turn:host:port or turns:host:port, got "stun:h:1"`},
 		{"a leg address nobody can send to", "bridge:\n  leg_listen: 0.0.0.0:0\n",
 			`2: bridge.leg_listen: expected an IP address the other process can reach and a port, such as 127.0.0.1:0, got "0.0.0.0:0"`},
-		{"no SIP at all", "bridge:\n  sip: {udp: \"\"}\n", `2: bridge.sip: expected an address in udp, in tcp or in both`},
+		{"no SIP at all", "bridge:\n  sip: {udp: \"\"}\n", `2: bridge.sip: expected an address in at least one of udp, tcp and tls`},
 		{"RTP ports backwards", "bridge:\n  rtp: {ports: 20000-10000}\n",
 			`2: bridge.rtp.ports: expected first-last such as 10000-19999, from 1024 to 65535, got "20000-10000"`},
 		{"a single RTP port", "bridge:\n  rtp: {ports: \"10000\"}\n",

@@ -71,7 +71,6 @@ func Parse(name string, src []byte, getenv func(string) string) (*Config, error)
 	if d.document(src, &cfg) {
 		// A file that is not even YAML says nothing about the values.
 		check(d, &cfg)
-		refuseLater(d, &cfg)
 	}
 	if err := d.err(); err != nil {
 		return nil, err

@@ -54,6 +54,7 @@ func TestATrunkThatSaysOnlyItsIDAndHostHasTheDefaults(t *testing.T) {
 	want := Trunk{
 		ID: "tr_1", Name: "tr_1", Priority: 10, Enabled: true, Host: "sip.example.net", Transport: "udp",
 		Prefixes: []string{"+"}, DialFormat: "e164", Codecs: []string{"PCMA", "PCMU", "G722"}, SRTP: "off", MaxCalls: 10,
+		ProbeEvery: 30 * time.Second,
 	}
 	if !reflect.DeepEqual(cfg.Trunks[0], want) {
 		t.Errorf("got  %+v\nwant %+v", cfg.Trunks[0], want)
@@ -152,7 +153,7 @@ ledger: {retention: 8760h}
 			ID: "tr_1", Name: "main carrier", Priority: 7, Host: "sip.example.net:5070", Transport: "tcp",
 			Username: "user", Password: "${not: again}", From: From{User: "49301", Host: "example.org", Display: "Example Ltd"},
 			CallerID: "+4930123456", Prefixes: []string{"+49", "", "6"}, DialFormat: "plus", Codecs: []string{"PCMU"},
-			SRTP: "off", MaxCalls: 3, PerMinute: 6, AllowedPrefixes: []string{"+49", "6"}, MaxDuration: time.Hour,
+			SRTP: "off", MaxCalls: 3, PerMinute: 6, AllowedPrefixes: []string{"+49", "6"}, MaxDuration: time.Hour, ProbeEvery: 30 * time.Second,
 		}},
 		Fraud: Fraud{
 			Allow: []string{"NO", "+49", "6"}, Block: []string{"+4918", "RU"}, BlockTypes: []string{"premium_rate", "pager"},

@@ -305,7 +305,7 @@ func names(t reflect.Type) string {
 // isSecret reports whether values of the key must not be repeated in errors.
 func isSecret(key string) bool {
 	last := key[strings.LastIndexByte(key, '.')+1:]
-	return last == "secret" || last == "password" || last == "key" && strings.HasPrefix(key, "sfu.api_keys")
+	return last == "secret" || last == "password" || last == "pin" || last == "key" && strings.HasPrefix(key, "sfu.api_keys")
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }

@@ -41,6 +41,7 @@ func defaultTrunk() Trunk {
 		Priority:   10,
 		Enabled:    true,
 		Transport:  "udp",
+		ProbeEvery: 30 * time.Second,
 		Prefixes:   []string{"+"},
 		DialFormat: "e164",
 		Codecs:     []string{"PCMA", "PCMU", "G722"},

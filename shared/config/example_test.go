@@ -27,7 +27,7 @@ func TestTheExampleNamesEveryKeyAndSaysTheDefaults(t *testing.T) {
 	want.SFU.APIKeys = []APIKey{{ID: "ops", Key: "secret of DIALROOM_API_KEY"}}
 	trunk := defaultTrunk()
 	trunk.ID, trunk.Name, trunk.Host, trunk.CallerID = "tr_4194b9eab3de", "main carrier", "sip.example.net", "+4930123456"
-	trunk.AllowedSources, trunk.AllowedPrefixes = []string{}, []string{}
+	trunk.AllowedSources, trunk.AllowedPrefixes, trunk.Rewrite = []string{}, []string{}, []Rewrite{}
 	want.Fraud.Rates = []Rate{}
 	want.Trunks = []Trunk{trunk}
 	for _, list := range []*[]string{&want.SFU.AllowedOrigins, &want.SFU.TrustedProxies, &want.Fraud.Allow, &want.Fraud.Block} {

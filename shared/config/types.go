@@ -99,6 +99,7 @@ type SIP struct {
 	TLS      string `yaml:"tls"`
 	TLSCert  string `yaml:"tls_cert"`
 	TLSKey   string `yaml:"tls_key"`
+	TLSCA    string `yaml:"tls_ca"` // believed beside the system's authorities
 	PublicIP string `yaml:"public_ip"`
 }
 
@@ -141,6 +142,7 @@ type Trunk struct {
 	DialFormat     string   `yaml:"dial_format"`
 	Codecs         []string `yaml:"codecs"`
 	SRTP           string   `yaml:"srtp"`
+	NAT            bool     `yaml:"nat"` // its media may come from elsewhere than its SDP says
 	MaxCalls       int      `yaml:"max_calls"`
 	AllowedSources []string `yaml:"allowed_sources"`
 
@@ -148,6 +150,17 @@ type Trunk struct {
 	PerMinute       Cap           `yaml:"per_minute"`       // calls begun in any 60 seconds
 	AllowedPrefixes []string      `yaml:"allowed_prefixes"` // of what it may dial, whatever it can carry; empty: everything
 	MaxDuration     time.Duration `yaml:"max_duration"`     // from answer; 0: as long as fraud.max_duration
+
+	OutboundProxy string        `yaml:"outbound_proxy"` // where requests go instead of host
+	ProbeEvery    time.Duration `yaml:"probe_every"`    // OPTIONS; 0 is none
+	HideCallerID  bool          `yaml:"hide_caller_id"` // from the callee; the carrier is told
+	Rewrite       []Rewrite     `yaml:"rewrite"`        // for dial_format national
+}
+
+// Rewrite replaces the beginning of a number.
+type Rewrite struct {
+	From string `yaml:"from"`
+	To   string `yaml:"to"`
 }
 
 // From is what the From header of an INVITE says.
@@ -162,13 +175,6 @@ type Extension struct {
 	Number   string `yaml:"number"`
 	Password string `yaml:"password"`
 	Name     string `yaml:"name"`
-}
-
-// Number is a virtual number: an inbound number and its room.
-type Number struct {
-	Number string `yaml:"number"`
-	Room   string `yaml:"room"`
-	Name   string `yaml:"name"`
 }
 
 // Fraud is what FraudGuard goes by.

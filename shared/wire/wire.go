@@ -149,6 +149,8 @@ type LegRequest struct {
 	Key       string `json:"key,omitempty"`       // id of the script key that asked
 	Direction string `json:"direction,omitempty"` // "out" (default) or "in"
 	Media     string `json:"media"`               // the bridge's RTP address
+
+	Visitor *Visitor `json:"visitor,omitempty"` // of an inbound call
 }
 
 // LegResponse grants a leg; Number is canonical, ID is the call's.
@@ -156,6 +158,9 @@ type LegResponse struct {
 	ID     string `json:"id"`
 	Number string `json:"number"`
 	Leg    Leg    `json:"leg"`
+
+	Room    string `json:"room,omitempty"`    // of an inbound call
+	Present bool   `json:"present,omitempty"` // somebody is in it
 }
 
 // CallEvent reports one change of a call, bridge → sfu. Events of one call
@@ -187,8 +192,9 @@ type LeaseRequest struct {
 
 // LeaseResponse tells which of the calls the bridge knows; the sfu ends the others.
 type LeaseResponse struct {
-	Instance string   `json:"instance"` // of the bridge process
-	Calls    []string `json:"calls"`
+	Instance string             `json:"instance"` // of the bridge process
+	Calls    []string           `json:"calls"`
+	Quality  map[string]Quality `json:"quality,omitempty"` // of those with media, by call
 }
 
 // Trunk is a trunk's public face: no secrets. Limits that are zero are none.
@@ -196,12 +202,16 @@ type Trunk struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	Priority    int    `json:"priority"`
-	State       string `json:"state"`                  // "up", "full" (at a limit), "disabled"
+	State       string `json:"state"`                  // "up", "full" (at a limit), "down", "disabled"
 	Calls       int    `json:"calls"`                  // at the moment
 	MaxCalls    int    `json:"max_calls,omitempty"`    // at once
 	Minute      int    `json:"minute,omitempty"`       // calls begun in the last minute, counted where there is a limit
 	PerMinute   int    `json:"per_minute,omitempty"`   // calls in a minute
 	MaxDuration int    `json:"max_duration,omitempty"` // seconds from answer
+
+	LatencyMS    int          `json:"latency_ms,omitempty"`   // of the last OPTIONS
+	Registration Registration `json:"registration,omitempty"` // "" where none is kept
+	Problem      string       `json:"problem,omitempty"`      // what was last wrong
 }
 
 // Trunks answers GET /v1/trunks. With ?number= (and ?trunk=, a pinned one) it
@@ -209,3 +219,13 @@ type Trunk struct {
 type Trunks struct {
 	Trunks []Trunk `json:"trunks"`
 }
+
+// Registration is how a trunk's registration with its carrier stands.
+type Registration string
+
+// Registrations.
+const (
+	Registering  Registration = "registering" // for the first time
+	Registered   Registration = "registered"
+	Unregistered Registration = "unregistered" // refused or run out; it is tried again
+)

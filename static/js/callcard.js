@@ -9,7 +9,7 @@
 
 import { button, icon, make } from "./dom.js";
 import { Keypad } from "./keypad.js";
-import { callWords, clock } from "./words.js";
+import { callWords, clock, lineWords } from "./words.js";
 
 /** @typedef {import("../protocol").Call} Call */
 /** @typedef {Omit<Call, "state"> & {state: Call["state"] | "idle" | "waiting"}} CardCall */
@@ -35,6 +35,7 @@ export class CallCard {
   #name = make("h2", { class: "call-number" });
   #words = make("p", { class: "call-text", role: "status", "aria-live": "polite", "data-testid": "call-text" });
   #clock = make("p", { class: "call-clock", role: "timer", "aria-live": "off", "data-testid": "call-clock", hidden: true });
+  #line = make("p", { class: "call-line", role: "status", "aria-live": "polite", "data-testid": "call-line", hidden: true });
   #keypad;
   #keys;
   #hangup;
@@ -59,7 +60,7 @@ export class CallCard {
     this.#dismiss = button("Close", "close", "pill", on.dismiss);
     this.element = make("section", { class: "call", "data-testid": "call-state", "aria-label": "Phone call to " + call.number },
       make("div", { class: "call-face" }, icon("phone")),
-      make("div", { class: "call-about" }, this.#name, this.#words, this.#clock),
+      make("div", { class: "call-about" }, this.#name, this.#words, this.#clock, this.#line),
       this.#keypad.element,
       make("div", { class: "call-buttons" }, this.#keys, this.#hangup, this.#dial, this.#again, this.#dismiss));
     this.#show();
@@ -103,6 +104,16 @@ export class CallCard {
     this.element.classList.toggle("speaking", speaking);
   }
 
+  /**
+   * Says how the line is, as far as there is anything to complain of.
+   *
+   * @param {import("../protocol").Line} line
+   */
+  line(line) {
+    set(this.#line, lineWords(line));
+    this.#line.hidden = this.#line.textContent === "" || !this.live;
+  }
+
   #show() {
     const { number, state, reason } = this.#call;
     const over = state === "ended" || state === "refused";
@@ -112,6 +123,7 @@ export class CallCard {
     set(this.#name, number);
     set(this.#words, callWords(this.#call) + (over && this.#lasted > 0 ? ` The call lasted ${clock(this.#lasted)}.` : ""));
 
+    if (!this.live) this.#line.hidden = true;
     this.#keys.hidden = state !== "answered" && state !== "early";
     if (this.#keys.hidden) this.#toggleKeypad(false);
     this.#hangup.hidden = !this.live;

@@ -170,6 +170,15 @@ export class Calls {
     for (const card of this.#cards) card.speaking(card.live && ids.has(card.call.participant ?? ""));
   }
 
+  /**
+   * Takes how a phone's line is.
+   *
+   * @param {{call: string} & import("../protocol").Line} line
+   */
+  quality(line) {
+    this.#cards.find((c) => c.call.id === line.call)?.line(line);
+  }
+
   /** Ringback while a phone rings and the network sends no sound of its own. */
   #sounds() {
     const states = this.#cards.map((c) => c.call.state);

@@ -188,6 +188,7 @@ export class Room {
         return this.#pictures();
       case "participant-left": return this.#people.remove(message.id);
       case "call": return this.#calls.update(message);
+      case "quality": return this.#calls.quality(message);
       case "speaking": {
         const ids = new Set(message.ids ?? []);
         this.#people.speaking(ids);

@@ -50,6 +50,21 @@ const REASONS = {
 };
 
 /**
+ * What is wrong with a phone's line, in words; empty when nothing is worth a word.
+ *
+ * @param {import("../protocol").Line} line
+ * @returns {string}
+ */
+export function lineWords({ mos, mute, deaf }) {
+  if (mute && deaf) return "No sound gets through to the phone, or back.";
+  if (mute) return "No sound comes from the phone.";
+  if (deaf) return "The phone does not hear this room.";
+  // ITU-T G.107 annex B: below 3.6 many are dissatisfied, below 2.6 nearly all.
+  if (mos < 2.6) return "The phone line is very bad.";
+  return mos < 3.6 ? "The phone line is bad." : "";
+}
+
+/**
  * One sentence on where a call stands.
  *
  * @param {{state: string, reason?: string, text?: string}} call

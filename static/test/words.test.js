@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { callWords, clock, hue, initials } from "../js/words.js";
+import { callWords, clock, hue, initials, lineWords } from "../js/words.js";
 
 test("an ending is told in the server's sentence", () => {
   assert.equal(callWords({ state: "ended", reason: "busy", text: "Besetzt." }), "Besetzt.");
@@ -16,6 +16,14 @@ test("no reason of the protocol is without words", () => {
     max-duration room-empty bridge-lost shutdown not-allowed blocked blocked-type cap-day cap-minute cap-concurrent bad-number
     bad-trunk link-expired link-used link-invalid already-dialed guard-unavailable`.split(/\s+/);
   for (const reason of reasons) assert.notEqual(callWords({ state: "ended", reason }), "The call has ended.", reason);
+});
+
+test("a line is talked of only when something is wrong with it", () => {
+  assert.equal(lineWords({ mos: 4.3 }), "");
+  assert.equal(lineWords({ mos: 3.2 }), "The phone line is bad.");
+  assert.equal(lineWords({ mos: 1 }), "The phone line is very bad.");
+  assert.equal(lineWords({ mos: 1, mute: true }), "No sound comes from the phone.");
+  assert.equal(lineWords({ mos: 1, deaf: true }), "The phone does not hear this room.");
 });
 
 const clocks = [[0, "0:00"], [-5, "0:00"], [7_999, "0:07"], [754_000, "12:34"], [3_723_000, "1:02:03"]];

@@ -1,0 +1,399 @@
+package call
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"dialroom/bridge/trunk"
+	"dialroom/shared/wire"
+)
+
+// desk is a reception that lets everybody in as a test wants it.
+type desk struct {
+	mu      sync.Mutex
+	visit   Visit
+	verdict func(req *sip.Request) Admission // instead of visit
+	err     error                            // of Leg
+	present bool
+	asked   []string      // rooms
+	hold    chan struct{} // Leg waits for it
+}
+
+func (d *desk) Admit(req *sip.Request) Admission {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.verdict != nil {
+		return d.verdict(req)
+	}
+	if req.Method != sip.INVITE {
+		return Admission{}
+	}
+	v := d.visit
+	return Admission{Visit: &v}
+}
+
+func (d *desk) Leg(ctx context.Context, v Visit, room string) (Grant, error) {
+	if d.hold != nil {
+		select {
+		case <-d.hold:
+		case <-ctx.Done():
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = append(d.asked, room)
+	if d.err != nil {
+		return Grant{}, d.err
+	}
+	return Grant{ID: "c_1", Room: room, Present: d.present, Leg: wire.Leg{
+		Media: sfuMedia, SSRCFromPhone: 7, SSRCToPhone: 8, MaxRing: 60, MaxDuration: 7200,
+	}}, nil
+}
+
+func (d *desk) rooms() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]string(nil), d.asked...)
+}
+
+// reception is a bridge with a desk, whose trunk is counted.
+func reception(t *testing.T, edit ...func(*desk)) (*bridge, *desk) {
+	t.Helper()
+	b := newBridge(t)
+	b.table = trunk.NewTable([]trunk.Trunk{{ID: "tr_in", Enabled: true, Host: "127.0.0.1", Prefixes: []string{""}, Codecs: []wire.Codec{wire.PCMA, wire.PCMU}, MaxCalls: 10}}, b.clock.Now)
+	slot, err := b.table.First("610", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{visit: Visit{Caller: "+4989654321", Called: "+4930123400", Trunk: slot.Trunk, Slot: slot, Line: Line{Room: "reception", Wait: time.Minute}}}
+	for _, f := range edit {
+		f(d)
+	}
+	b.agent.Attend(d)
+	return b, d
+}
+
+// caller is a far end that calls us.
+type caller struct {
+	*carrier
+	b      *bridge
+	branch string
+	cseq   int
+	tag    string // ours, once known
+	remote string // our Contact
+}
+
+// to sends bytes to the bridge.
+func (c *caller) to(raw []byte) {
+	c.t.Helper()
+	if c.network == "udp" {
+		if _, err := c.pc.WriteTo(raw, udpAddrOf(c.b)); err != nil {
+			c.t.Fatal(err)
+		}
+		return
+	}
+	c.mu.Lock()
+	conn := c.conns[0]
+	c.mu.Unlock()
+	if _, err := conn.Write(raw); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *caller) compose(method string, cseq int, branch, body string, headers ...string) []byte {
+	var b bytes.Buffer
+	uri := "sip:+4930123400@127.0.0.1"
+	if c.remote != "" && method != "CANCEL" {
+		uri = c.remote
+	}
+	fmt.Fprintf(&b, "%s %s SIP/2.0\r\n", method, uri)
+	fmt.Fprintf(&b, "Via: SIP/2.0/%s %s;branch=%s;rport\r\n", strings.ToUpper(c.network), c.addr, branch)
+	fmt.Fprintf(&b, "From: \"Caller\" <sip:+4989654321@127.0.0.1>;tag=theirs\r\nTo: <sip:+4930123400@127.0.0.1>")
+	if c.tag != "" && method != "CANCEL" {
+		fmt.Fprintf(&b, ";tag=%s", c.tag)
+	}
+	fmt.Fprintf(&b, "\r\nCall-ID: inbound@test\r\nCSeq: %d %s\r\nMax-Forwards: 70\r\n%s\r\n", cseq, method, c.contactLine())
+	for _, h := range headers {
+		fmt.Fprintf(&b, "%s\r\n", h)
+	}
+	if body != "" {
+		b.WriteString("Content-Type: application/sdp\r\n")
+	}
+	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(body), body)
+	return b.Bytes()
+}
+
+// calls sends the INVITE.
+func calls(b *bridge, far *carrier, body string, headers ...string) *caller {
+	b.t.Helper()
+	c := &caller{carrier: far, b: b, branch: "z9hG4bKin1", cseq: 1}
+	if far.network == "tcp" {
+		far.dial(b)
+	}
+	c.to(c.compose("INVITE", 1, c.branch, body, headers...))
+	return c
+}
+
+// hears waits for a response to the INVITE and notes our tag.
+func (c *caller) hears(status int) *sip.Response {
+	c.t.Helper()
+	res := c.response(status)
+	if tag, ok := res.To().Params.Get("tag"); ok && status > 100 {
+		if c.tag != "" && c.tag != tag {
+			c.t.Errorf("a response has another tag than the one before")
+		}
+		c.tag = tag
+	}
+	if res.Contact() != nil {
+		c.remote = res.Contact().Address.String()
+	}
+	return res
+}
+
+// ask sends a request in the dialog.
+func (c *caller) ask(method, body string, headers ...string) {
+	c.cseq++
+	c.to(c.compose(method, c.cseq, fmt.Sprintf("z9hG4bKin%d", c.cseq), body, headers...))
+}
+
+func (c *caller) ack(body string) { c.to(c.compose("ACK", 1, "z9hG4bKinack", body)) }
+
+// hangsUp ends the answered call.
+func (c *caller) hangsUp() {
+	c.t.Helper()
+	c.ask("BYE", "")
+	c.response(200)
+	c.b.ended(wire.HangupPhone)
+	c.b.over()
+}
+
+func TestInboundCallRingsUntilSomebodyJoinsItsRoom(t *testing.T) {
+	overEach(t, func(t *testing.T, far *carrier) {
+		b, d := reception(t)
+		c := calls(b, far, sdp(4000, "sendrecv"))
+		c.hears(180)
+		if rooms := d.rooms(); len(rooms) != 1 || rooms[0] != "reception" {
+			t.Fatalf("asked for %v", rooms)
+		}
+		if err := b.agent.Progress("c_1", wire.Answered); err != nil {
+			t.Fatal(err)
+		}
+		res := c.hears(200)
+		if body := string(res.Body()); !strings.Contains(body, "m=audio") || !strings.Contains(body, "a=sendrecv") {
+			t.Errorf("answered with\n%s", body)
+		}
+		if ev := b.event(wire.Answered); ev.ID != "c_1" || ev.Codec != wire.PCMA {
+			t.Errorf("reported %+v", ev)
+		}
+		c.ack("")
+		settle(t, b, func(c *Call) bool { return c.reinvite == nil })
+		c.hangsUp()
+	})
+}
+
+func TestInboundCallIntoARoomWithSomebodyIsAnsweredAtOnce(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, _ := reception(t, func(d *desk) { d.present = true })
+	c := calls(b, far, sdp(4000, "sendrecv", "PCMU"))
+	c.hears(200)
+	if ev := b.event(wire.Answered); ev.Codec != wire.PCMU {
+		t.Errorf("reported %+v", ev)
+	}
+	c.ack("")
+	c.hangsUp()
+}
+
+func TestOfferlessInviteIsAnsweredWithAnOffer(t *testing.T) {
+	overEach(t, func(t *testing.T, far *carrier) {
+		b, _ := reception(t, func(d *desk) { d.present = true })
+		c := calls(b, far, "")
+		if body := string(c.hears(200).Body()); !strings.Contains(body, "PCMA") || !strings.Contains(body, "telephone-event") {
+			t.Fatalf("no offer of ours:\n%s", body)
+		}
+		c.ack(sdp(4000, "sendrecv", "PCMU"))
+		if ev := b.event(wire.Answered); ev.Codec != wire.PCMU {
+			t.Errorf("reported %+v", ev)
+		}
+		c.hangsUp()
+	})
+}
+
+func TestCallerWhoGivesUpIsGone(t *testing.T) {
+	overEach(t, func(t *testing.T, far *carrier) {
+		b, _ := reception(t)
+		c := calls(b, far, sdp(4000, "sendrecv"))
+		c.hears(180)
+		c.to(c.compose("CANCEL", 1, c.branch, ""))
+		c.response(200)
+		c.hears(487)
+		c.to(c.compose("ACK", 1, c.branch, ""))
+		b.ended(wire.HangupPhone)
+		b.over()
+	})
+}
+
+func TestCallerWhoGivesUpWhileTheRoomIsAskedForGivesTheLegBack(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, d := reception(t, func(d *desk) { d.hold = make(chan struct{}) })
+	c := calls(b, far, sdp(4000, "sendrecv"))
+	c.response(100)
+	c.to(c.compose("CANCEL", 1, c.branch, ""))
+	c.response(200)
+	c.hears(487)
+	close(d.hold)
+	if ev := b.ended(wire.HangupPhone); ev.ID != "c_1" {
+		t.Errorf("reported %+v", ev)
+	}
+	b.over()
+}
+
+func TestWhatACallerIsToldWhenTheRoomDoesNotAnswer(t *testing.T) {
+	tests := []struct {
+		name   string
+		reason wire.Ending
+		status int
+	}{
+		{"nobody came", wire.RoomEmpty, 480},
+		{"the room hung up", wire.HangupRoom, 480},
+		{"the number outside is busy", wire.Busy, 486},
+		{"it declined", wire.Declined, 603},
+		{"there is no such number", wire.NotFound, 404},
+		{"the house is closing", wire.Shutdown, 503},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			far := newCarrier(t, "udp")
+			b, _ := reception(t)
+			c := calls(b, far, sdp(4000, "sendrecv"))
+			c.hears(180)
+			if err := b.agent.Hangup("c_1", test.reason); err != nil {
+				t.Fatal(err)
+			}
+			c.hears(test.status)
+			c.to(c.compose("ACK", 1, c.branch, ""))
+			b.ended(test.reason)
+			b.over()
+		})
+	}
+}
+
+func TestUnansweredInboundCallEndsAfterItsWait(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, _ := reception(t)
+	c := calls(b, far, sdp(4000, "sendrecv"))
+	c.hears(180)
+	settle(t, b, func(c *Call) bool { return c.timers[ringing] != nil })
+	b.clock.advance(time.Minute)
+	c.hears(480)
+	b.ended(wire.NoAnswer)
+	b.over()
+}
+
+func TestRefusedCallersHearWhy(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, d := reception(t, func(d *desk) { d.err = &Refusal{Status: 486, Reason: wire.Busy} })
+	c := calls(b, far, sdp(4000, "sendrecv"))
+	c.hears(486)
+	c.to(c.compose("ACK", 1, c.branch, ""))
+	<-b.agent.Drain()
+	if len(d.rooms()) != 1 {
+		t.Error("asked more than once")
+	}
+	b.over()
+}
+
+func TestByeWaitsForTheACKOfOurAnswer(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, _ := reception(t, func(d *desk) { d.present = true })
+	c := calls(b, far, sdp(4000, "sendrecv"))
+	c.hears(200)
+	b.event(wire.Answered)
+	if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
+		t.Fatal(err)
+	}
+	b.ended(wire.HangupRoom)
+	settle(t, b, func(c *Call) bool { return c.timers[ackWait] != nil })
+	b.clock.advance(t1)
+	c.hears(200) // again, and no BYE
+	c.ack("")
+	bye, reply := c.request(sip.BYE)
+	if bye.Recipient.String() != fmt.Sprintf("sip:carrier@%s;transport=udp", far.addr) {
+		t.Errorf("BYE went to %s", bye.Recipient.String())
+	}
+	reply(respond(bye, 200, "", ""))
+	b.over()
+}
+
+func TestTheSameInviteByTwoPathsIsOneCall(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, d := reception(t)
+	c := calls(b, far, sdp(4000, "sendrecv"))
+	c.hears(180)
+	tag := c.tag
+	c.tag, c.remote = "", ""
+	c.to(c.compose("INVITE", 1, "z9hG4bKother", sdp(4000, "sendrecv")))
+	c.response(482)
+	c.to(c.compose("ACK", 1, "z9hG4bKother", ""))
+	c.tag = tag
+	c.to(c.compose("CANCEL", 1, c.branch, ""))
+	c.response(200)
+	c.hears(487)
+	b.ended(wire.HangupPhone)
+	if n := len(d.rooms()); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func TestInboundCallFollowsTheRouteItCameBy(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, _ := reception(t, func(d *desk) { d.present = true })
+	route := fmt.Sprintf("<sip:%s;lr>", far.addr)
+	c := calls(b, far, sdp(4000, "sendrecv"), "Record-Route: "+route, "Record-Route: <sip:10.9.9.9;lr>")
+	if res := c.hears(200); len(res.GetHeaders("Record-Route")) != 2 {
+		t.Error("the answer does not repeat Record-Route")
+	}
+	b.event(wire.Answered)
+	c.ack("")
+	settle(t, b, func(c *Call) bool { return c.reinvite == nil })
+	if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
+		t.Fatal(err)
+	}
+	b.ended(wire.HangupRoom)
+	bye, reply := c.request(sip.BYE)
+	routes := bye.GetHeaders("Route")
+	if len(routes) != 2 || routes[0].Value() != route || routes[1].Value() != "<sip:10.9.9.9;lr>" {
+		t.Errorf("routes %v", routes)
+	}
+	reply(respond(bye, 200, "", ""))
+	b.over()
+}
+
+// overEach runs a test over UDP and TCP.
+func overEach(t *testing.T, f func(t *testing.T, far *carrier)) {
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			f(t, newCarrier(t, network))
+		})
+	}
+}
+
+func udpAddrOf(b *bridge) net.Addr { return net.UDPAddrFromAddrPort(b.agent.UDPAddr()) }
+
+// dial connects a carrier to the bridge.
+func (c *carrier) dial(b *bridge) {
+	c.t.Helper()
+	conn, err := net.Dial("tcp", b.agent.TCPAddr().String())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.serve(conn)
+}

@@ -1,0 +1,63 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"dialroom/bridge/call"
+	"dialroom/bridge/trunk"
+	"dialroom/shared/wire"
+)
+
+// This file has what calls within the house and inbound calls need.
+
+// errNobody says that no device of an extension is registered.
+var errNobody = errors.New("no device of the extension is registered")
+
+// Lease begins the lease of an inbound call that the sfu has granted.
+func (s *Server) Lease(id, instance string) bool { return s.leases.begin(id, instance) }
+
+// progress is POST /v1/calls/{id}/progress.
+func (s *Server) progress(_ context.Context, req request) (reply, error) {
+	var wish wire.ProgressRequest
+	if err := decode(req.body, &wish); err != nil {
+		return reply{}, err
+	}
+	switch wish.State {
+	case wire.Ringing, wire.Early, wire.Answered:
+	default:
+		return reply{}, errBadRequest
+	}
+	if err := s.cfg.Agent.Progress(req.id, wish.State); err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusNoContent, nil}, nil
+}
+
+// inside finds the way to a number of the house. A pinned trunk leads outside.
+func (s *Server) inside(wish wire.CallRequest) (order call.Order, inside bool, err error) {
+	if s.cfg.Inside == nil || wish.Trunk != "" {
+		return call.Order{}, false, nil
+	}
+	devices, as, inside := s.cfg.Inside(wish.Number, wish.Room)
+	switch {
+	case !inside:
+		return call.Order{}, false, nil
+	case len(devices) == 0:
+		return call.Order{}, true, errNobody
+	}
+	return call.Order{Devices: devices, Slot: trunk.Free(as)}, true, nil
+}
+
+// isRoomReason reports whether a reason is one for which the sfu may end a call: the room's own,
+// and for one half of a direct call whatever became of the other.
+func isRoomReason(reason wire.Ending) bool {
+	switch reason {
+	case wire.HangupRoom, wire.RoomEmpty, wire.Shutdown, wire.MaxDuration,
+		wire.HangupPhone, wire.Busy, wire.NoAnswer, wire.Declined, wire.Unreachable, wire.NotFound,
+		wire.TrunkFailed, wire.NoTrunk, wire.MediaLost, wire.BridgeLost:
+		return true
+	}
+	return false
+}
