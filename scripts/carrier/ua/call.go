@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +33,8 @@ type Call struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 
-	digits chan<- byte // guarded by media.mu
+	digits chan<- byte  // guarded by media.mu
+	extra  []sip.Header // of the answer; the script's before it answers
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -201,6 +203,9 @@ func (call *Call) Answer() bool {
 		return false
 	}
 	res := call.response(call.invite, sip.StatusOK, "OK", call.describe())
+	for _, h := range call.extra {
+		res.AppendHeader(h)
+	}
 	call.media.open()
 	if err := call.tx.Respond(res); err != nil {
 		call.end("NO ACK")
@@ -315,7 +320,7 @@ func (call *Call) inDialog(method sip.RequestMethod) *sip.Request {
 		req.AppendHeader(sip.NewHeader("Route", rr.Value()))
 	}
 	req.SetTransport(call.invite.Transport())
-	if call.invite.Transport() == "TCP" {
+	if call.invite.Transport() == "TCP" || call.invite.Transport() == "TLS" {
 		req.SetDestination(call.invite.Source()) // the connection the call came over
 	} else if call.carrier.udp != nil {
 		// From the address the call came to, not from a port of the moment.
@@ -336,13 +341,7 @@ func (call *Call) response(req *sip.Request, code int, reason string, body []byt
 		to.Params.Add("tag", call.key.local)
 	}
 	if code < 300 {
-		at := call.carrier.contactAddr(req.Transport(), call.media.ip())
-		contact := &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: call.Number, Host: at.Addr().String(), Port: int(at.Port())}}
-		if req.Transport() == "TCP" {
-			contact.Address.UriParams = sip.NewParams()
-			contact.Address.UriParams.Add("transport", "tcp")
-		}
-		res.AppendHeader(contact)
+		res.AppendHeader(call.contact(req.Transport()))
 		res.AppendHeader(sip.NewHeader("Allow", allow))
 	}
 	if body != nil {
@@ -351,12 +350,32 @@ func (call *Call) response(req *sip.Request, code int, reason string, body []byt
 	return res
 }
 
+// contact is where the other side's requests are to go.
+func (call *Call) contact(transport string) *sip.ContactHeader {
+	at := call.carrier.contactAddr(transport, call.media.ip())
+	contact := &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: call.Number, Host: at.Addr().String(), Port: int(at.Port())}}
+	if transport = strings.ToLower(transport); transport != "udp" {
+		contact.Address.UriParams = sip.NewParams()
+		contact.Address.UriParams.Add("transport", transport)
+	}
+	return contact
+}
+
+// lists reports whether a list header of a request has an item.
+func lists(req *sip.Request, header, item string) bool {
+	for _, h := range req.GetHeaders(header) {
+		for part := range strings.SplitSeq(h.Value(), ",") {
+			if strings.EqualFold(strings.TrimSpace(part), item) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // contactAddr is where requests of a dialog reach us.
 func (c *Carrier) contactAddr(transport string, fallback netip.Addr) netip.AddrPort {
-	at := c.Addr("udp")
-	if transport == "TCP" {
-		at = c.Addr("tcp")
-	}
+	at := c.Addr(strings.ToLower(transport))
 	if at.Addr().IsUnspecified() {
 		at = netip.AddrPortFrom(fallback, at.Port())
 	}
@@ -367,7 +386,7 @@ func (c *Carrier) contactAddr(transport string, fallback netip.Addr) netip.AddrP
 func (call *Call) describe() []byte {
 	call.mu.Lock()
 	defer call.mu.Unlock()
-	return call.media.answer(call.offer, call.version)
+	return call.media.answer(call.offer, call.version, "")
 }
 
 // renegotiate takes a new offer and returns the new answer.
@@ -383,7 +402,7 @@ func (call *Call) renegotiate(body []byte) ([]byte, error) {
 	defer call.mu.Unlock()
 	call.offer = o
 	call.version++
-	return call.media.answer(o, call.version), nil
+	return call.media.answer(o, call.version, ""), nil
 }
 
 // String names the call in errors and logs.
