@@ -39,7 +39,7 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 			FromUser: t.From.User, FromHost: t.From.Host, FromDisplay: t.From.Display, CallerID: t.CallerID,
 			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
 			SRTP: t.SRTP, NAT: t.NAT,
-			Sources: prefixesOf(t.AllowedSources),
+			Sources: prefixesOf(t.AllowedSources), Transfer: t.Transfer,
 		})
 	}
 	return trunks

@@ -81,6 +81,7 @@ type Call struct {
 	forked     *group   // the devices that ring together; nil: one INVITE
 	target     *Target  // a device, instead of the trunk's host
 	redirects  int
+	referral   *referral // a transfer the phone has asked for
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call
 	invite     *sip.Request        // the last INVITE
@@ -257,6 +258,7 @@ func (c *Call) end(reason wire.Ending, code int) {
 	}
 	c.ended = true
 	c.stopTimers()
+	c.endReferral()
 	stats := c.media.Stats()
 	if c.forked == nil {
 		c.media.Close()
@@ -283,5 +285,5 @@ func (c *Call) emit(ev wire.CallEvent) {
 	}
 	c.events++
 	ev.Seq, ev.ID, ev.Trunk, ev.At = c.events, c.id, c.trunk.ID, c.agent.clock.Now().UnixMilli()
-	c.agent.cfg.Report(ev)
+	c.agent.report(ev)
 }

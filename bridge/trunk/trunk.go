@@ -72,6 +72,8 @@ type Trunk struct {
 	NAT  bool   // its phones may send from elsewhere than they say
 
 	Sources []netip.Prefix // where its calls come from, beside Host
+
+	Transfer bool // its phones may have a number dialled into their room (REFER)
 }
 
 // User returns number as this trunk wants to see it. Extensions are never

@@ -111,6 +111,7 @@ type Trunk struct {
 	NAT            bool     `yaml:"nat"` // its media may come from elsewhere than its SDP says
 	MaxCalls       int      `yaml:"max_calls"`
 	AllowedSources []string `yaml:"allowed_sources"`
+	Transfer       bool     `yaml:"transfer"` // its phones may transfer (REFER) to what the fraud rules allow
 
 	OutboundProxy string        `yaml:"outbound_proxy"` // where requests go instead of host
 	ProbeEvery    time.Duration `yaml:"probe_every"`    // OPTIONS; 0 is none
