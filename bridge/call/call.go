@@ -59,7 +59,7 @@ type Call struct {
 	media      *leg.Leg
 	limits     limits
 	inbox      chan event
-	outbox     chan outgoing
+	outbox     chan *outgoing  // pointers: a call lives on for 32 s after its end
 	done       chan struct{}   // closed when run returns
 	ctx        context.Context // ends with run
 	cancel     context.CancelFunc
@@ -138,7 +138,7 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 			ring:     within(order.Leg.MaxRing, defaultRing, maxRing),
 			duration: within(order.Leg.MaxDuration, defaultLong, maxLong),
 		},
-		inbox: make(chan event, inboxSize), outbox: make(chan outgoing, outboxSize), done: make(chan struct{}),
+		inbox: make(chan event, inboxSize), outbox: make(chan *outgoing, outboxSize), done: make(chan struct{}),
 		forks: make(map[string]*dialog), byeTxs: make(map[*sip.ClientTx]*dialog), timers: make(map[timer]*deadline),
 		snapshot: wire.Call{
 			ID: order.ID, Room: order.Room, Number: order.Number, Trunk: order.Slot.Trunk.ID, State: wire.Dialing,
