@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"dialroom/bridge/call"
@@ -52,6 +53,10 @@ type Main struct {
 	cfg    *config.Config
 	undo   []func() // what Run has started, in order
 	closed bool
+
+	mu       sync.Mutex
+	untidy   bool   // guarded by mu; tidy has ended
+	stopTidy func() // guarded by mu
 
 	// fixed after Run
 	trunks   *trunk.Table
@@ -128,6 +133,8 @@ func (m *Main) Run() (err error) {
 	m.openDoor(sfu, hub.Media())
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
 	m.keeper.Load(trunksOf(m.cfg))
+	m.later(m.endTidy)
+	m.tidy()
 	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(), "sip_tls", m.agent.TLSAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)
 	return nil

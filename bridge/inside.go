@@ -25,7 +25,7 @@ func (m *Main) openDoor(sfu reception.SFU, media netip.AddrPort) {
 	m.registrar = registrar.New(registrar.Config{Now: m.clock.Now, Logger: m.log})
 	m.desk = reception.New(reception.Config{
 		Agent: m.agent, Trunks: m.trunks, Registrar: m.registrar, SFU: sfu, Media: media,
-		Lease: func(id, instance string) bool { return m.control.Lease(id, instance) }, Logger: m.log,
+		Lease: m.control.Lease, Place: m.control.PlaceFor, Logger: m.log,
 	})
 	m.furnish(m.cfg)
 	m.agent.Attend(m.desk)

@@ -40,7 +40,7 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
 			PerMinute: int(t.PerMinute), AllowedPrefixes: t.AllowedPrefixes, MaxDuration: t.MaxDuration,
 			SRTP: t.SRTP, NAT: t.NAT,
-			Sources: prefixesOf(t.AllowedSources),
+			Sources: prefixesOf(t.AllowedSources), Transfer: t.Transfer,
 		})
 	}
 	return trunks

@@ -97,10 +97,11 @@ type Agent struct {
 
 	// guarded by mu
 	mu       sync.Mutex
-	calls    map[string]*Call  // by call id
-	dialogs  map[string]*Call  // by Call-ID and our tag
-	merged   map[string]bool   // inbound INVITEs that have a call, by mergeKey
-	groups   map[string]*group // calls that ring at several devices, by call id
+	calls    map[string]*Call                // by call id
+	dialogs  map[string]*Call                // by Call-ID and our tag
+	merged   map[string]bool                 // inbound INVITEs that have a call, by mergeKey
+	groups   map[string]*group               // calls that ring at several devices, by call id
+	watchers map[string]func(wire.CallEvent) // by call id
 	finished *history
 	onLost   func(hop) // told when a connection of ours is gone
 	draining bool
@@ -126,6 +127,7 @@ func Listen(cfg Config) (*Agent, error) {
 	a := &Agent{
 		cfg: cfg, log: cfg.Logger, clock: cfg.Clock,
 		calls: make(map[string]*Call), dialogs: make(map[string]*Call), merged: make(map[string]bool), groups: make(map[string]*group),
+		watchers: make(map[string]func(wire.CallEvent)),
 		finished: newHistory(), idle: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())

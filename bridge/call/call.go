@@ -59,7 +59,7 @@ type Call struct {
 	media      *leg.Leg
 	limits     limits
 	inbox      chan event
-	outbox     chan outgoing
+	outbox     chan *outgoing  // pointers: a call lives on for 32 s after its end
 	done       chan struct{}   // closed when run returns
 	ctx        context.Context // ends with run
 	cancel     context.CancelFunc
@@ -81,6 +81,7 @@ type Call struct {
 	forked     *group   // the devices that ring together; nil: one INVITE
 	target     *Target  // a device, instead of the trunk's host
 	redirects  int
+	referral   *referral // a transfer the phone has asked for
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call
 	invite     *sip.Request        // the last INVITE
@@ -137,7 +138,7 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 			ring:     within(order.Leg.MaxRing, defaultRing, maxRing),
 			duration: order.Slot.Trunk.Shorten(within(order.Leg.MaxDuration, defaultLong, maxLong)),
 		},
-		inbox: make(chan event, inboxSize), outbox: make(chan outgoing, outboxSize), done: make(chan struct{}),
+		inbox: make(chan event, inboxSize), outbox: make(chan *outgoing, outboxSize), done: make(chan struct{}),
 		forks: make(map[string]*dialog), byeTxs: make(map[*sip.ClientTx]*dialog), timers: make(map[timer]*deadline),
 		snapshot: wire.Call{
 			ID: order.ID, Room: order.Room, Number: order.Number, Trunk: order.Slot.Trunk.ID, State: wire.Dialing,
@@ -257,6 +258,7 @@ func (c *Call) end(reason wire.Ending, code int) {
 	}
 	c.ended = true
 	c.stopTimers()
+	c.endReferral()
 	stats := c.media.Stats()
 	if c.forked == nil {
 		c.media.Close()
@@ -283,5 +285,5 @@ func (c *Call) emit(ev wire.CallEvent) {
 	}
 	c.events++
 	ev.Seq, ev.ID, ev.Trunk, ev.At = c.events, c.id, c.trunk.ID, c.agent.clock.Now().UnixMilli()
-	c.agent.cfg.Report(ev)
+	c.agent.report(ev)
 }

@@ -53,6 +53,8 @@ func (c *Call) serveAnswered(ev request) served {
 		c.serveReinvite(ev, d)
 	case sip.UPDATE:
 		c.serveUpdate(ev, d)
+	case sip.REFER:
+		c.serveRefer(ev)
 	default:
 		c.serveOther(ev)
 	}

@@ -193,7 +193,7 @@ func TestRequestsInTheDialog(t *testing.T) {
 	}{
 		{"INFO is fine", "INFO", "one", "", nil, 200},
 		{"OPTIONS tells what we can do", "OPTIONS", "one", "", nil, 200},
-		{"a known method we do not do is 405", "REFER", "one", "", nil, 405},
+		{"a known method we do not do is 405", "SUBSCRIBE", "one", "", nil, 405},
 		{"PRACK for nothing is 481", "PRACK", "one", "", nil, 481},
 		{"an unknown method is 501", "FROBNICATE", "one", "", nil, 501},
 		{"an unknown tag is 481", "BYE", "other", "", nil, 481},

@@ -180,7 +180,7 @@ func (g *group) report(ev wire.CallEvent) {
 	if ev.Codec != "" {
 		g.snapshot.Codec = ev.Codec
 	}
-	g.agent.cfg.Report(ev)
+	g.agent.report(ev)
 }
 
 // telling orders endings by how much they say about the person.

@@ -39,7 +39,7 @@ type outgoing struct {
 // worth sending: it is a repeated ACK, and its 200 will come again.
 func (c *Call) send(out outgoing) {
 	select {
-	case c.outbox <- out:
+	case c.outbox <- &out:
 	default:
 		c.log.Warn("too many messages wait to be sent, one dropped", "method", string(out.req.Method))
 	}
@@ -62,7 +62,7 @@ func (c *Call) writeLoop() {
 	for {
 		select {
 		case out := <-c.outbox:
-			c.transmit(out)
+			c.transmit(*out)
 		case <-c.done:
 			return
 		}

@@ -351,6 +351,9 @@ func (c *Call) midCall(ev event) (next state, taken bool) {
 			c.log.Warn("the far end has not refreshed the session", "interval", c.session.interval)
 			return c.hangUp(wire.Unreachable), true
 		}
+	case referred, referralNews:
+		c.referralEvent(ev)
+		return c.answered, true
 	case cancelled, progress, granted:
 		return c.answered, true // too late
 	}

@@ -19,6 +19,9 @@ type Reception interface {
 	// Leg asks for the way into a room. It may take seconds; ctx ends when
 	// the caller has given up. An error is a *Refusal or stands for 503.
 	Leg(ctx context.Context, v Visit, room string) (Grant, error)
+	// Transfer dials a number into a room for a phone in it, and returns the
+	// new call. An error is as Leg's.
+	Transfer(ctx context.Context, t Transfer) (call string, err error)
 }
 
 // Admission is the verdict on a request. The zero value is a plain "not found".

@@ -25,6 +25,17 @@ type desk struct {
 	present bool
 	asked   []string      // rooms
 	hold    chan struct{} // Leg waits for it
+
+	transfer func(Transfer) (string, error)
+	wish     Transfer // the last one
+}
+
+func (d *desk) Transfer(_ context.Context, t Transfer) (string, error) {
+	d.mu.Lock()
+	d.wish = t
+	f := d.transfer
+	d.mu.Unlock()
+	return f(t)
 }
 
 func (d *desk) Admit(req *sip.Request) Admission {

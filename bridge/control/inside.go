@@ -61,3 +61,25 @@ func isRoomReason(reason wire.Ending) bool {
 	}
 	return false
 }
+
+// PlaceFor dials a number into a room for a phone that is in it. by names the
+// phone in the sfu's records. The sfu judges the number as any other.
+func (s *Server) PlaceFor(ctx context.Context, by, room, number string) (id string, err error) {
+	placed, err := s.placeForScript(ctx, "transfer "+by, wire.CallRequest{Room: room, Number: number})
+	if err != nil {
+		status, body := answerTo(err)
+		return "", &call.Refusal{Status: sipStatus(status), Reason: wire.Ending(body.Reason)}
+	}
+	return placed.body.(wire.CallResponse).Call.ID, nil
+}
+
+// sipStatus says an HTTP status in SIP.
+func sipStatus(status int) int {
+	switch status {
+	case http.StatusForbidden, http.StatusNotFound:
+		return status
+	case http.StatusTooManyRequests:
+		return 486
+	}
+	return http.StatusServiceUnavailable
+}

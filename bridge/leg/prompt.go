@@ -2,6 +2,7 @@ package leg
 
 import (
 	"embed"
+	"sync"
 	"time"
 
 	"dialroom/shared/wire"
@@ -12,6 +13,17 @@ import (
 //
 //go:embed prompts
 var prompts embed.FS
+
+// recordings are the same by file name, read once: a copy for each call would
+// be 20 KB.
+var recordings = sync.OnceValue(func() map[string][]byte {
+	files := make(map[string][]byte)
+	list, _ := prompts.ReadDir("prompts")
+	for _, f := range list {
+		files[f.Name()], _ = prompts.ReadFile("prompts/" + f.Name())
+	}
+	return files
+})
 
 // Prompt is something a caller hears from us instead of the room.
 type Prompt string
@@ -67,7 +79,7 @@ func (l *Leg) play(now time.Time) (due time.Time, more bool) {
 	}
 	if p.audio == nil || p.codec != l.path.Codec {
 		p.codec = l.path.Codec
-		p.audio, _ = prompts.ReadFile("prompts/" + string(p.prompt) + "." + extensionOf(p.codec))
+		p.audio = recordings()[string(p.prompt)+"."+extensionOf(p.codec)]
 	}
 	if now.Sub(p.due) > maxLate {
 		p.ts += ticks(now.Sub(p.due))

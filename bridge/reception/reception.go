@@ -51,6 +51,9 @@ type Config struct {
 	Media     netip.AddrPort                 // where the sfu sends RTP to
 	Lease     func(id, instance string) bool // begins the lease of a call
 	Logger    *slog.Logger
+
+	// Place dials a number into a room for one of our phones, as the sfu allows.
+	Place func(ctx context.Context, by, room, number string) (call string, err error)
 }
 
 // Desk decides about inbound calls.
@@ -297,4 +300,9 @@ func refusalOf(err error) error {
 		return &call.Refusal{Status: sip.StatusNotFound, Reason: wire.NotFound} // no room can have this name
 	}
 	return &call.Refusal{Status: sip.StatusForbidden, Reason: wire.Declined}
+}
+
+// Transfer dials a number into a room for a phone in it.
+func (d *Desk) Transfer(ctx context.Context, t call.Transfer) (string, error) {
+	return d.cfg.Place(ctx, t.By, t.Room, t.Number)
 }

@@ -76,6 +76,8 @@ type Trunk struct {
 
 	Sources []netip.Prefix // where its calls come from, beside Host
 
+	Transfer bool // its phones may have a number dialled into their room (REFER)
+
 	// Hard limits; the zero value of each is none.
 	MaxCalls        int           // concurrent calls
 	PerMinute       int           // calls begun in any 60 seconds

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -33,7 +34,10 @@ func run(args []string) error {
 	flags.StringVar(&cfg.User, "user", "demo", "user name that 607 wants")
 	flags.StringVar(&cfg.Password, "password", "demo", "password that 607 wants")
 	flags.StringVar(&cfg.RecordDir, "record", "", "`folder` to write what each call hears into, as WAV")
-	codecs := flags.String("codecs", "PCMA,PCMU", "codecs, most preferred first")
+	codecs := flags.String("codecs", "PCMA,PCMU,G722", "codecs, most preferred first")
+	flags.StringVar(&cfg.TLS, "tls", "", "`address` for SIP over TLS, port 0 for any, empty for none; see -cert")
+	certificate := flags.String("cert", "", "PEM `file` with certificate and key for -tls")
+	flags.StringVar(&cfg.SRTP, "srtp", "optional", "off, optional (if the caller offers it) or required")
 	other := flags.String("other", "600", "`number` that every number not on the list behaves like")
 	numbers := flags.Bool("numbers", false, "list the numbers and exit")
 	verbose := flags.Bool("v", false, "log more")
@@ -51,10 +55,21 @@ func run(args []string) error {
 	}
 	for _, name := range strings.Split(*codecs, ",") {
 		switch c := audio.Codec(strings.ToUpper(strings.TrimSpace(name))); c {
-		case audio.PCMA, audio.PCMU:
+		case audio.PCMA, audio.PCMU, audio.G722:
 			cfg.Codecs = append(cfg.Codecs, c)
 		default:
-			return fmt.Errorf("-codecs: expected PCMA or PCMU, got %q", name)
+			return fmt.Errorf("-codecs: expected PCMA, PCMU or G722, got %q", name)
+		}
+	}
+	switch cfg.SRTP {
+	case "off", "optional", "required":
+	default:
+		return fmt.Errorf("-srtp: expected off, optional or required, got %q", cfg.SRTP)
+	}
+	if cfg.TLS != "" {
+		var err error
+		if cfg.Certificate, err = tls.LoadX509KeyPair(*certificate, *certificate); err != nil {
+			return fmt.Errorf("-cert: %w", err)
 		}
 	}
 	cfg.Script = func(number string) ua.Script {
@@ -77,7 +92,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, transport := range []string{"udp", "tcp"} {
+	for _, transport := range []string{"udp", "tcp", "tls"} {
 		if at := c.Addr(transport); at.IsValid() {
 			// Read by programs that started us with port 0.
 			fmt.Printf("listening %s %s\n", transport, at)

@@ -10,8 +10,8 @@ func TestOptionsThatMakeNoSenseAreErrorsThatSayWhy(t *testing.T) {
 		name, want string
 		args       []string
 	}{
-		{"a codec it does not speak", `expected PCMA or PCMU, got "G729"`, []string{"-codecs", "PCMA,G729"}},
-		{"nowhere to listen", "needs a UDP or TCP address", []string{"-udp", ""}},
+		{"a codec it does not speak", `expected PCMA, PCMU or G722, got "G729"`, []string{"-codecs", "PCMA,G729"}},
+		{"nowhere to listen", "needs a UDP, TCP or TLS address", []string{"-udp", ""}},
 		{"an address that is none", "SIP over UDP", []string{"-udp", "nowhere:nothing"}},
 		{"an unknown option", "not defined", []string{"-colour", "blue"}},
 	} {

@@ -145,6 +145,7 @@ type Trunk struct {
 	NAT            bool     `yaml:"nat"` // its media may come from elsewhere than its SDP says
 	MaxCalls       int      `yaml:"max_calls"`
 	AllowedSources []string `yaml:"allowed_sources"`
+	Transfer       bool     `yaml:"transfer"` // its phones may transfer (REFER) to what the fraud rules allow
 
 	// Hard limits of the bridge, whoever asks.
 	PerMinute       Cap           `yaml:"per_minute"`       // calls begun in any 60 seconds

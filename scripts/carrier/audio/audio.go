@@ -1,10 +1,11 @@
 // Package audio is the sound the demo carrier and the tests work with: WAV
-// files, both laws of G.711, tones, and measures of likeness between two
+// files, telephone codecs, tones, and measures of likeness between two
 // recordings.
 //
 // Everything is 16-bit mono PCM unless it says otherwise; telephone sound is
 // at [Rate]. The code is independent of the media code of sfu and bridge on
-// purpose: tests compare the two.
+// purpose: tests compare the two. Only G.722 is shared with them, which is compared
+// with another implementation where it is.
 package audio
 
 import "math"

@@ -2,36 +2,48 @@ package audio
 
 import "math/bits"
 
-// Codec is a G.711 law by its RFC 3551 encoding name.
+// Codec is a telephone codec by its RFC 3551 encoding name. Its methods code
+// what has no state: G.711 exactly, of G.722 each piece by itself. See [Coder].
 type Codec string
 
 // Codecs, and the static payload types of RFC 3551 §6.
 const (
 	PCMU Codec = "PCMU"
 	PCMA Codec = "PCMA"
+	G722 Codec = "G722"
 
 	PayloadPCMU = 0
 	PayloadPCMA = 8
+	PayloadG722 = 9
 )
 
 // PayloadType returns the static RTP payload type of c.
 func (c Codec) PayloadType() uint8 {
-	if c == PCMU {
+	switch c {
+	case PCMU:
 		return PayloadPCMU
+	case G722:
+		return PayloadG722
 	}
 	return PayloadPCMA
 }
 
 // Silence returns the byte that decodes to the smallest positive sample.
 func (c Codec) Silence() byte {
-	if c == PCMU {
+	switch c {
+	case PCMU:
 		return 0xff
+	case G722:
+		return 0xfa
 	}
 	return 0xd5
 }
 
-// Encode appends the G.711 bytes of pcm to dst.
+// Encode appends the bytes of pcm to dst.
 func (c Codec) Encode(dst []byte, pcm []int16) []byte {
+	if c == G722 {
+		return new(Coder).Encode(c, dst, pcm)
+	}
 	for _, s := range pcm {
 		if c == PCMU {
 			dst = append(dst, encodeMu(s))
@@ -44,6 +56,9 @@ func (c Codec) Encode(dst []byte, pcm []int16) []byte {
 
 // Decode appends the samples of payload to dst.
 func (c Codec) Decode(dst []int16, payload []byte) []int16 {
+	if c == G722 {
+		return new(Coder).Decode(c, dst, payload)
+	}
 	for _, b := range payload {
 		if c == PCMU {
 			dst = append(dst, decodeMu(b))

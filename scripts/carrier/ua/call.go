@@ -31,7 +31,8 @@ type Call struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 
-	digits chan<- byte // guarded by media.mu
+	digits chan<- byte  // guarded by media.mu
+	extra  []sip.Header // of the answer; the script's before it answers
 
 	// guarded by mu
 	mu       sync.Mutex
@@ -200,6 +201,9 @@ func (call *Call) Answer() bool {
 		return false
 	}
 	res := call.response(call.invite, sip.StatusOK, "OK", call.describe())
+	for _, h := range call.extra {
+		res.AppendHeader(h)
+	}
 	call.media.open()
 	if err := call.tx.Respond(res); err != nil {
 		call.end("NO ACK")

@@ -10,11 +10,12 @@
 // It is its own implementation on sipgo's parser, transactions and transports:
 // it shares no code with the bridge it is called by, so that a
 // misunderstanding of a standard shows instead of cancelling out. It does not
-// register, transfer, fork or transcode, and speaks plain RTP only.
+// register or transcode.
 package ua
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,14 +34,17 @@ import (
 
 // Config is how a carrier is set up. The zero value listens nowhere.
 type Config struct {
-	UDP string // "127.0.0.1:5070", port 0 for any; empty: not at all
-	TCP string // the same
+	UDP         string // "127.0.0.1:5070", port 0 for any; empty: not at all
+	TCP         string // the same
+	TLS         string // the same, with Certificate
+	Certificate tls.Certificate
 
 	// MediaIP is the address for RTP, and the one named in SDP. Default: the
 	// address the SIP messages arrive at, loopback when that is any address.
 	MediaIP string
 
 	Codecs []audio.Codec // what it speaks, most preferred first; default PCMA, PCMU
+	SRTP   string        // "off", "optional" (default: if the caller offers it), "required"
 
 	User, Password string // what 607 wants; default demo and demo
 
@@ -62,6 +66,7 @@ type Carrier struct {
 	pacer    *pace.Pacer
 	udp      *net.UDPConn
 	tcp      *net.TCPListener
+	tls      net.Listener
 	auth     *authority
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -109,8 +114,8 @@ func Listen(cfg Config) (*Carrier, error) {
 }
 
 func (c *Carrier) listen() error {
-	if c.cfg.UDP == "" && c.cfg.TCP == "" {
-		return errors.New("the carrier needs a UDP or TCP address to listen on")
+	if c.cfg.UDP == "" && c.cfg.TCP == "" && c.cfg.TLS == "" {
+		return errors.New("the carrier needs a UDP, TCP or TLS address to listen on")
 	}
 	if c.cfg.UDP != "" {
 		addr, err := net.ResolveUDPAddr("udp4", c.cfg.UDP)
@@ -129,6 +134,14 @@ func (c *Carrier) listen() error {
 		if err != nil {
 			c.closeSockets()
 			return fmt.Errorf("carrier: SIP over TCP: %w", err)
+		}
+	}
+	if c.cfg.TLS != "" {
+		var err error
+		c.tls, err = tls.Listen("tcp4", c.cfg.TLS, &tls.Config{Certificates: []tls.Certificate{c.cfg.Certificate}, MinVersion: tls.VersionTLS12})
+		if err != nil {
+			c.closeSockets()
+			return fmt.Errorf("carrier: SIP over TLS: %w", err)
 		}
 	}
 	return nil
@@ -160,11 +173,15 @@ func (c *Carrier) start() (err error) {
 	c.server.OnOptions(c.guard(c.onOptions))
 	c.server.OnInfo(c.guard(c.onInDialog))
 	c.server.OnUpdate(c.guard(c.onUpdate))
+	c.server.OnNotify(c.guard(c.onInDialog))
 	if c.udp != nil {
 		c.serving.Go(func() { _ = c.server.ServeUDP(c.udp) })
 	}
 	if c.tcp != nil {
 		c.serving.Go(func() { _ = c.server.ServeTCP(c.tcp) })
+	}
+	if c.tls != nil {
+		c.serving.Go(func() { _ = c.server.ServeTLS(c.tls) })
 	}
 	return nil
 }
@@ -193,13 +210,15 @@ func guarded(h sipgo.RequestHandler, mu *sync.Mutex, over *bool, running *sync.W
 	}
 }
 
-// Addr returns where the carrier listens for SIP over transport "udp" or "tcp".
+// Addr returns where the carrier listens for SIP over transport "udp", "tcp" or "tls".
 func (c *Carrier) Addr(transport string) netip.AddrPort {
 	switch {
 	case transport == "udp" && c.udp != nil:
 		return c.udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	case transport == "tcp" && c.tcp != nil:
 		return c.tcp.Addr().(*net.TCPAddr).AddrPort()
+	case transport == "tls" && c.tls != nil:
+		return c.tls.Addr().(*net.TCPAddr).AddrPort()
 	}
 	return netip.AddrPort{}
 }
@@ -245,6 +264,9 @@ func (c *Carrier) closeSockets() {
 	}
 	if c.tcp != nil {
 		c.tcp.Close()
+	}
+	if c.tls != nil {
+		c.tls.Close()
 	}
 }
 

@@ -2,6 +2,7 @@ package ua
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -35,7 +36,7 @@ func (call *Call) inDialog(method sip.RequestMethod) *sip.Request {
 		req.AppendHeader(sip.NewHeader("Route", rr.Value()))
 	}
 	req.SetTransport(call.invite.Transport())
-	if call.invite.Transport() == "TCP" {
+	if call.invite.Transport() == "TCP" || call.invite.Transport() == "TLS" {
 		req.SetDestination(call.invite.Source()) // the connection the call came over
 	} else if call.carrier.udp != nil {
 		// From the address the call came to, not from a port of the moment.
@@ -56,13 +57,7 @@ func (call *Call) response(req *sip.Request, code int, reason string, body []byt
 		to.Params.Add("tag", call.key.local)
 	}
 	if code < 300 {
-		at := call.carrier.contactAddr(req.Transport(), call.media.ip())
-		contact := &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: call.Number, Host: at.Addr().String(), Port: int(at.Port())}}
-		if req.Transport() == "TCP" {
-			contact.Address.UriParams = sip.NewParams()
-			contact.Address.UriParams.Add("transport", "tcp")
-		}
-		res.AppendHeader(contact)
+		res.AppendHeader(call.contact(req.Transport()))
 		res.AppendHeader(sip.NewHeader("Allow", allow))
 	}
 	if body != nil {
@@ -71,12 +66,32 @@ func (call *Call) response(req *sip.Request, code int, reason string, body []byt
 	return res
 }
 
+// contact is where the other side's requests are to go.
+func (call *Call) contact(transport string) *sip.ContactHeader {
+	at := call.carrier.contactAddr(transport, call.media.ip())
+	contact := &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: call.Number, Host: at.Addr().String(), Port: int(at.Port())}}
+	if transport = strings.ToLower(transport); transport != "udp" {
+		contact.Address.UriParams = sip.NewParams()
+		contact.Address.UriParams.Add("transport", transport)
+	}
+	return contact
+}
+
+// lists reports whether a list header of a request has an item.
+func lists(req *sip.Request, header, item string) bool {
+	for _, h := range req.GetHeaders(header) {
+		for part := range strings.SplitSeq(h.Value(), ",") {
+			if strings.EqualFold(strings.TrimSpace(part), item) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // contactAddr is where requests of a dialog reach us.
 func (c *Carrier) contactAddr(transport string, fallback netip.Addr) netip.AddrPort {
-	at := c.Addr("udp")
-	if transport == "TCP" {
-		at = c.Addr("tcp")
-	}
+	at := c.Addr(strings.ToLower(transport))
 	if at.Addr().IsUnspecified() {
 		at = netip.AddrPortFrom(fallback, at.Port())
 	}
@@ -87,7 +102,7 @@ func (c *Carrier) contactAddr(transport string, fallback netip.Addr) netip.AddrP
 func (call *Call) describe() []byte {
 	call.mu.Lock()
 	defer call.mu.Unlock()
-	return call.media.answer(call.offer, call.version)
+	return call.media.answer(call.offer, call.version, "")
 }
 
 // renegotiate takes a new offer and returns the new answer.
@@ -103,5 +118,5 @@ func (call *Call) renegotiate(body []byte) ([]byte, error) {
 	defer call.mu.Unlock()
 	call.offer = o
 	call.version++
-	return call.media.answer(o, call.version), nil
+	return call.media.answer(o, call.version, ""), nil
 }

@@ -28,6 +28,7 @@ type Media struct {
 	rec     recorder
 
 	strangers atomic.Uint64 // packets from another address than the offer's
+	forged    atomic.Uint64 // packets that are not the SRTP agreed on
 
 	// guarded by mu
 	mu      sync.Mutex
@@ -40,6 +41,8 @@ type Media struct {
 	echo    bool
 	onRTP   func(Packet)
 	out     stream
+	coder   audio.Coder
+	srtp    *protection // nil: plain RTP
 	playing []*sound
 	unpace  func()
 	pcm     [audio.Frame]int16
@@ -90,6 +93,10 @@ func (c *Carrier) openMedia(call *Call, o offer) (*Media, error) {
 		digits: digitReader{payloadType: o.digits},
 		out:    stream{ssrc: rand.Uint32(), seq: uint16(rand.Uint32()), timestamp: rand.Uint32()},
 	}
+	if m.srtp, err = c.secure(o, nil); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	m.rec.keep = c.cfg.Record
 	go m.readLoop()
 	return m, nil
@@ -101,7 +108,7 @@ func (c *Carrier) mediaIP(peer netip.AddrPort) (netip.Addr, error) {
 	if c.cfg.MediaIP != "" {
 		return netip.ParseAddr(c.cfg.MediaIP)
 	}
-	for _, transport := range []string{"udp", "tcp"} {
+	for _, transport := range []string{"udp", "tcp", "tls"} {
 		if at := c.Addr(transport); at.IsValid() && !at.Addr().IsUnspecified() {
 			return at.Addr(), nil
 		}
@@ -136,10 +143,11 @@ func listenEven(ip netip.Addr) (*net.UDPConn, error) {
 
 func (m *Media) ip() netip.Addr { return m.local.Addr() }
 
-func (m *Media) answer(o offer, version int) []byte {
+// answer describes our side in the given direction, "" for the one the offer asks for.
+func (m *Media) answer(o offer, version int, direction string) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return o.answer(m.session, version, m.local, m.codec, m.pt)
+	return o.answer(m.session, version, m.local, m.codec, m.pt, m.srtp, direction)
 }
 
 // follow takes the address, payload types and direction of a new offer; the
@@ -152,6 +160,11 @@ func (m *Media) follow(o offer) error {
 	if !ok {
 		return fmt.Errorf("%w: no codec in common", ErrOffer)
 	}
+	srtp, err := m.carrier.secure(o, m.srtp)
+	if err != nil {
+		return err
+	}
+	m.srtp = srtp
 	m.codec, m.pt, m.remote, m.held = codec, pt, o.addr, o.held()
 	m.digits.payloadType = o.digits
 	return nil
@@ -213,24 +226,30 @@ func (m *Media) readLoop() {
 		if err != nil {
 			return
 		}
-		at := time.Now()
-		p, ok := parseRTP(buf[:n])
-		if !ok {
-			continue
-		}
-		p.At = at
-		m.receive(p, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		m.arrived(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now())
 	}
 }
 
-// receive is the whole way of a packet: source, DTMF, recording, echo.
-func (m *Media) receive(p Packet, from netip.AddrPort) {
+// arrived is the whole way of a packet: source, SRTP, DTMF, recording, echo.
+func (m *Media) arrived(b []byte, from netip.AddrPort, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if from != m.remote {
 		m.strangers.Add(1)
 		return
 	}
+	if m.srtp != nil {
+		var err error
+		if b, err = m.srtp.in.DecryptRTP(nil, b, nil); err != nil {
+			m.forged.Add(1)
+			return
+		}
+	}
+	p, ok := parseRTP(b)
+	if !ok {
+		return
+	}
+	p.At = at
 	m.rec.add(p)
 	if p.PayloadType == m.digits.payloadType && m.digits.payloadType != 0 {
 		if digit, ok := m.digits.read(p); ok {
@@ -288,7 +307,14 @@ func (m *Media) send(seq uint16, timestamp uint32, marker bool, payload []byte) 
 	binary.BigEndian.PutUint32(b[8:], m.out.ssrc)
 	m.out.started = true
 	m.out.packets++
-	_, _ = m.conn.WriteToUDPAddrPort(append(b, payload...), m.remote)
+	packet := append(b, payload...)
+	if m.srtp != nil {
+		var err error
+		if packet, err = m.srtp.out.EncryptRTP(nil, packet, nil); err != nil {
+			return
+		}
+	}
+	_, _ = m.conn.WriteToUDPAddrPort(packet, m.remote)
 }
 
 // Speak sends 20 ms of sound, silence when nothing is to be played, every
@@ -332,10 +358,10 @@ func (m *Media) tick() {
 		}
 	}
 	var payload [audio.Frame]byte
-	b := m.codec.Encode(payload[:0], frame)
-	for len(b) < audio.Frame {
-		b = append(b, m.codec.Silence())
+	for len(frame) < audio.Frame {
+		frame = append(frame, 0)
 	}
+	b := m.coder.Encode(m.codec, payload[:0], frame)
 	m.mu.Unlock()
 	m.Send(b, audio.Frame)
 }
@@ -353,6 +379,7 @@ type Stats struct {
 	Received  uint64
 	Lost      uint64 // missing sequence numbers
 	Strangers uint64 // packets from where the offer did not say
+	Forged    uint64 // packets that are not the SRTP agreed on
 }
 
 // Stats returns the counters so far.
@@ -360,7 +387,7 @@ func (m *Media) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	received, lost := m.rec.counts()
-	return Stats{Sent: m.out.packets, Received: received, Lost: lost, Strangers: m.strangers.Load()}
+	return Stats{Sent: m.out.packets, Received: received, Lost: lost, Strangers: m.strangers.Load(), Forged: m.forged.Load()}
 }
 
 // LogValue writes the counters as a group.

@@ -27,6 +27,10 @@ func Numbers() []Number {
 		{"605", "press keys: each is played back as its tone"},
 		{"606", "answers and hangs up after five seconds"},
 		{"607", "answers only after digest authentication, then echoes"},
+		{"608", "echo, with you on hold for three seconds after every five"},
+		{"609", "two phones ring, each with a sound of its own; the second one answers"},
+		{"611", "echo, over a session that is refreshed every 45 seconds"},
+		{"612", "a voice speaks, then passes you on to 600"},
 	}
 }
 
@@ -48,6 +52,14 @@ func Demo(number string) Script {
 		return brief
 	case "607":
 		return authenticated
+	case "608":
+		return holding
+	case "609":
+		return forking
+	case "611":
+		return refreshing
+	case "612":
+		return passingOn
 	}
 	return echo
 }

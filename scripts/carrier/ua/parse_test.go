@@ -43,7 +43,7 @@ func TestOffersWeCannotAnswer(t *testing.T) {
 		"empty":          "",
 		"no audio":       "v=0\r\nc=IN IP4 192.0.2.1\r\nm=video 5000 RTP/AVP 97\r\n",
 		"stream is off":  strings.ReplaceAll(plainOffer, "audio 4000", "audio 0"),
-		"SRTP only":      strings.ReplaceAll(plainOffer, "RTP/AVP", "RTP/SAVP"),
+		"SRTP by DTLS":   strings.ReplaceAll(plainOffer, "RTP/AVP", "UDP/TLS/RTP/SAVP"),
 		"no address":     strings.ReplaceAll(plainOffer, "c=IN IP4 192.0.2.1\r\n", ""),
 		"host name":      strings.ReplaceAll(plainOffer, "c=IN IP4 192.0.2.1", "c=IN IP4 example.com"),
 		"no codec known": "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 18\r\n",
@@ -61,7 +61,7 @@ func TestStreamsWeDoNotTakeAreRefusedInTheirPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sdp := string(o.answer(1, 0, netip.MustParseAddrPort("127.0.0.1:6000"), audio.PCMA, 8))
+	sdp := string(o.answer(1, 0, netip.MustParseAddrPort("127.0.0.1:6000"), audio.PCMA, 8, nil, ""))
 	video, sound := strings.Index(sdp, "m=video 0 RTP/AVP 97\r\n"), strings.Index(sdp, "m=audio 6000 RTP/AVP 8\r\n")
 	if video < 0 || sound < video {
 		t.Errorf("answer is\n%s", sdp)
@@ -80,7 +80,7 @@ func FuzzParseOffer(f *testing.F) {
 		if !ok {
 			t.Fatal("accepted without a codec")
 		}
-		if _, err := parseOffer(o.answer(1, 0, netip.MustParseAddrPort("127.0.0.1:6000"), codec, pt)); err != nil {
+		if _, err := parseOffer(o.answer(1, 0, netip.MustParseAddrPort("127.0.0.1:6000"), codec, pt, nil, "")); err != nil {
 			t.Errorf("our own answer is not understood: %v", err)
 		}
 	})
@@ -137,6 +137,44 @@ func TestLongNumbersAreMaskedInLogs(t *testing.T) {
 	for in, want := range map[string]string{"600": "600", "+4930123456": "+49•••456", "": ""} {
 		if got := masked(in); got != want {
 			t.Errorf("%q is logged as %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSRTPIsSpokenAsTheCarrierIsToldTo(t *testing.T) {
+	key := "a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^31\r\n"
+	secure := strings.ReplaceAll(plainOffer, "RTP/AVP", "RTP/SAVP")
+	for _, tc := range []struct {
+		policy, offer string
+		secure, fails bool
+	}{
+		{"", plainOffer, false, false},
+		{"", plainOffer + key, true, false},
+		{"", secure + key, true, false},
+		{"", secure, false, true},
+		{"off", plainOffer + key, false, false},
+		{"off", secure + key, false, true},
+		{"required", plainOffer, false, true},
+		{"required", secure + key, true, false},
+	} {
+		c := &Carrier{cfg: Config{SRTP: tc.policy}}
+		o, err := parseOffer([]byte(tc.offer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.secure(o, nil)
+		if (p != nil) != tc.secure || (err != nil) != tc.fails {
+			t.Errorf("%q: %v, %v for\n%s", tc.policy, p, err, tc.offer)
+			continue
+		}
+		if p == nil {
+			continue
+		}
+		if !strings.HasPrefix(p.attribute, "3 AES_CM_128_HMAC_SHA1_80 inline:") {
+			t.Errorf("%q", p.attribute)
+		}
+		if again, err := c.secure(o, p); again != p || err != nil {
+			t.Error("the same key makes another session")
 		}
 	}
 }

@@ -80,6 +80,7 @@ func (r Recording) Audio() []Packet {
 func (r Recording) PCM() []int16 {
 	var pcm []int16
 	var base uint32
+	var coder audio.Coder
 	for i, p := range r.Audio() {
 		if i == 0 {
 			base = p.Timestamp
@@ -92,7 +93,7 @@ func (r Recording) PCM() []int16 {
 		if end := int(at) + len(p.Payload); end > len(pcm) {
 			pcm = append(pcm, make([]int16, end-len(pcm))...)
 		}
-		r.Codec.Decode(pcm[at:at], p.Payload)
+		coder.Decode(r.Codec, pcm[at:at], p.Payload)
 	}
 	return pcm
 }

@@ -22,10 +22,12 @@ type offer struct {
 	direction string
 	lines     []string // the m= lines in order, without "m="
 	audio     int      // which of them is the audio we take
+	proto     string   // its profile
+	cryptos   []string // its crypto attributes
 }
 
 // parseOffer reads a session description. It takes the first audio stream of
-// plain RTP; lines it does not know mean nothing to it.
+// RTP, plain or with keys in the description; lines it does not know mean nothing to it.
 func parseOffer(body []byte) (offer, error) {
 	o := offer{codecs: map[audio.Codec]uint8{}, direction: "sendrecv", audio: -1}
 	var session, stream netip.Addr
@@ -41,6 +43,7 @@ func parseOffer(body []byte) (offer, error) {
 			o.lines = append(o.lines, value)
 			inAudio = false
 			if p, formats, ok := audioLine(value); ok && o.audio < 0 {
+				o.proto = strings.Fields(value)[2]
 				inAudio, o.audio, port = true, len(o.lines)-1, p
 				o.static(formats)
 			}
@@ -70,7 +73,7 @@ func parseOffer(body []byte) (offer, error) {
 	case !stream.IsValid():
 		return offer{}, fmt.Errorf("%w: no address", ErrOffer)
 	case len(o.codecs) == 0:
-		return offer{}, fmt.Errorf("%w: neither PCMA nor PCMU", ErrOffer)
+		return offer{}, fmt.Errorf("%w: neither PCMA nor PCMU nor G722", ErrOffer)
 	}
 	o.addr = netip.AddrPortFrom(stream, port)
 	return o, nil
@@ -78,7 +81,7 @@ func parseOffer(body []byte) (offer, error) {
 
 func audioLine(value string) (port uint16, formats []string, ok bool) {
 	f := strings.Fields(value)
-	if len(f) < 4 || f[0] != "audio" || f[2] != "RTP/AVP" {
+	if len(f) < 4 || f[0] != "audio" || f[2] != "RTP/AVP" && f[2] != "RTP/SAVP" {
 		return 0, nil, false
 	}
 	p, err := strconv.ParseUint(f[1], 10, 16)
@@ -93,6 +96,8 @@ func (o *offer) static(formats []string) {
 			o.codecs[audio.PCMU] = audio.PayloadPCMU
 		case "8":
 			o.codecs[audio.PCMA] = audio.PayloadPCMA
+		case "9":
+			o.codecs[audio.G722] = audio.PayloadG722
 		}
 	}
 }
@@ -101,6 +106,10 @@ func (o *offer) attribute(value string) {
 	switch value {
 	case "sendrecv", "sendonly", "recvonly", "inactive":
 		o.direction = value
+		return
+	}
+	if c, ok := strings.CutPrefix(value, "crypto:"); ok {
+		o.cryptos = append(o.cryptos, c)
 		return
 	}
 	mapping, ok := strings.CutPrefix(value, "rtpmap:")
@@ -117,6 +126,8 @@ func (o *offer) attribute(value string) {
 		o.codecs[audio.PCMA] = uint8(pt)
 	case "pcmu/8000":
 		o.codecs[audio.PCMU] = uint8(pt)
+	case "g722/8000":
+		o.codecs[audio.G722] = uint8(pt)
 	case "telephone-event/8000":
 		o.digits = uint8(pt)
 	}
@@ -163,7 +174,11 @@ func (o offer) held() bool {
 
 // answer builds our session description. Every m= line of the offer has its
 // line here too; those we do not take get port 0 (RFC 3264 §6).
-func (o offer) answer(session uint64, version int, at netip.AddrPort, codec audio.Codec, pt uint8) []byte {
+// srtp is nil for a plain stream; direction is "" for what the offer asks for.
+func (o offer) answer(session uint64, version int, at netip.AddrPort, codec audio.Codec, pt uint8, srtp *protection, direction string) []byte {
+	if direction == "" {
+		direction = o.mirrored()
+	}
 	var b strings.Builder
 	family := "IP4"
 	if at.Addr().Is6() {
@@ -178,7 +193,7 @@ func (o offer) answer(session uint64, version int, at netip.AddrPort, codec audi
 			}
 			continue
 		}
-		fmt.Fprintf(&b, "m=audio %d RTP/AVP %d", at.Port(), pt)
+		fmt.Fprintf(&b, "m=audio %d %s %d", at.Port(), o.proto, pt)
 		if o.digits != 0 {
 			fmt.Fprintf(&b, " %d", o.digits)
 		}
@@ -186,7 +201,10 @@ func (o offer) answer(session uint64, version int, at netip.AddrPort, codec audi
 		if o.digits != 0 {
 			fmt.Fprintf(&b, "a=rtpmap:%d telephone-event/8000\r\na=fmtp:%d 0-15\r\n", o.digits, o.digits)
 		}
-		fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n", o.mirrored())
+		if srtp != nil {
+			fmt.Fprintf(&b, "a=crypto:%s\r\n", srtp.attribute)
+		}
+		fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n", direction)
 	}
 	return []byte(b.String())
 }

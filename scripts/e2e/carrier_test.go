@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"dialroom/scripts/carrier/audio"
+	"dialroom/scripts/carrier/speech"
+	"dialroom/scripts/carrier/ua"
+	"dialroom/scripts/demo/stack"
+	"dialroom/shared/config"
+)
+
+// runScript dials from a script into a room that nobody with a browser is in.
+func (w *world) runScript(number, room string) {
+	w.Helper()
+	if out, err := w.dialScript(w.stack.Secret(stack.ScriptKey), number, room); err != nil {
+		w.Fatalf("dial.sh: %v\n%s", err, out)
+	}
+}
+
+// patient lets a room wait for its first browser.
+func patient(c *config.Config) { c.SFU.EmptyRoomGrace = 2 * time.Minute }
+
+// What the demo carrier does to a call that is up, and to one that is not.
+func TestACallLivesThroughWhatCarriersDoToIt(t *testing.T) {
+	w := newWorld(t, options{settings: patient})
+	for _, number := range []string{"608", "609", "612"} {
+		w.runScript(number, "room "+number)
+	}
+	event := func(kind, number, detail string) {
+		t.Helper()
+		if _, err := w.carrier.Await(w.soon(), func(e ua.Event) bool {
+			return e.Kind == kind && e.Number == number && strings.HasPrefix(e.Detail, detail)
+		}); err != nil {
+			t.Errorf("the carrier saw no %s %s for %s", kind, detail, number)
+		}
+	}
+	event("ANSWER", "609", "")
+	event("REOFFERED", "608", "sendonly 200")
+	event("REOFFERED", "608", "sendrecv 200")
+	// A carrier's phone may not run up our bill by passing us on: refused, and the call is over when it hangs up.
+	event("REFERRED", "612", "")
+	for _, number := range []string{"608", "609"} {
+		c := w.call(number, 0)
+		if c.Ending() != "" {
+			t.Errorf("the call to %s is over: %s", number, c.Ending())
+		}
+		eventually(t, patience, "the phone hears the room", func() bool { return c.Media().Stats().Received > 100 })
+		if s := c.Media().Stats(); s.Strangers != 0 {
+			t.Errorf("%s: %+v", number, s)
+		}
+	}
+}
+
+func TestTheDemoCarrierSpeaksG722AndSRTP(t *testing.T) {
+	w := newWorld(t, options{
+		carrier: func(c *ua.Config) {
+			c.SRTP = "required"
+			c.Codecs = []audio.Codec{audio.G722}
+			c.Script = func(number string) ua.Script {
+				if number == "601" {
+					return ua.Demo("601")
+				}
+				return ua.Demo("600")
+			}
+		},
+		settings: func(c *config.Config) {
+			patient(c)
+			c.Trunks[0].SRTP = "required"
+		},
+	})
+	w.runScript("601", "desk")
+	w.runScript("602", "desk") // echoes what the other says
+	c := w.call("601", 0)
+	atLeastOnce(t, func() []string {
+		from := len(c.Heard().PCM())
+		eventually(t, patience, "the phone has heard its own echo for seven seconds", func() bool {
+			return len(c.Heard().PCM()) > from+7*audio.Rate
+		})
+		return unfollowed(t, "the carrier's phone", speech.Greeting(), c.Heard().PCM()[from:])
+	})
+	if s := c.Media().Stats(); s.Forged != 0 || s.Strangers != 0 {
+		t.Errorf("%+v", s)
+	}
+}
