@@ -20,8 +20,13 @@
 // The states are written for that: nothing goes back from early to ringing,
 // and what comes after the answer changes nothing.
 //
-// The package does not choose trunks, try a second one, register, or take
-// inbound calls; RTP and SDP are package leg's.
+// A call that comes in (visit.go) is a Call too, in states of its own until it
+// is answered (arriving.go); a [Reception] says whether it may and where to. An
+// extension with several devices is several Calls that are one to the sfu
+// (ring.go).
+//
+// The package does not choose trunks or decide who may call whom; RTP and SDP
+// are package leg's.
 package call
 
 import (
@@ -81,7 +86,7 @@ type Call struct {
 	forked     *group   // the devices that ring together; nil: one INVITE
 	target     *Target  // a device, instead of the trunk's host
 	redirects  int
-	referral   *referral // a transfer the phone has asked for
+	referral   *referral           // a transfer the phone has asked for
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call
 	invite     *sip.Request        // the last INVITE

@@ -34,7 +34,7 @@ func (c Codec) Silence() byte {
 	case PCMU:
 		return 0xff
 	case G722:
-		return 0xfa
+		return 0xfd
 	}
 	return 0xd5
 }

@@ -66,29 +66,6 @@ func (call *Call) response(req *sip.Request, code int, reason string, body []byt
 	return res
 }
 
-// contact is where the other side's requests are to go.
-func (call *Call) contact(transport string) *sip.ContactHeader {
-	at := call.carrier.contactAddr(transport, call.media.ip())
-	contact := &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: call.Number, Host: at.Addr().String(), Port: int(at.Port())}}
-	if transport = strings.ToLower(transport); transport != "udp" {
-		contact.Address.UriParams = sip.NewParams()
-		contact.Address.UriParams.Add("transport", transport)
-	}
-	return contact
-}
-
-// lists reports whether a list header of a request has an item.
-func lists(req *sip.Request, header, item string) bool {
-	for _, h := range req.GetHeaders(header) {
-		for part := range strings.SplitSeq(h.Value(), ",") {
-			if strings.EqualFold(strings.TrimSpace(part), item) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // contactAddr is where requests of a dialog reach us.
 func (c *Carrier) contactAddr(transport string, fallback netip.Addr) netip.AddrPort {
 	at := c.Addr(strings.ToLower(transport))

@@ -3,6 +3,7 @@ package ua
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -62,6 +63,29 @@ func (call *Call) Refer(number string) (int, error) {
 	}
 	call.carrier.events.add(Event{Kind: "REFERRED", CallID: call.CallID, Number: call.Number, Detail: fmt.Sprint(res.StatusCode)})
 	return res.StatusCode, nil
+}
+
+// contact is where the other side's requests are to go.
+func (call *Call) contact(transport string) *sip.ContactHeader {
+	at := call.carrier.contactAddr(transport, call.media.ip())
+	contact := &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: call.Number, Host: at.Addr().String(), Port: int(at.Port())}}
+	if transport = strings.ToLower(transport); transport != "udp" {
+		contact.Address.UriParams = sip.NewParams()
+		contact.Address.UriParams.Add("transport", transport)
+	}
+	return contact
+}
+
+// lists reports whether a list header of a request has an item.
+func lists(req *sip.Request, header, item string) bool {
+	for _, h := range req.GetHeaders(header) {
+		for part := range strings.SplitSeq(h.Value(), ",") {
+			if strings.EqualFold(strings.TrimSpace(part), item) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // branch sends a provisional response of another phone than the one that will
