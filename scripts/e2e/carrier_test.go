@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"fmt"
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,5 +87,70 @@ func TestTheDemoCarrierSpeaksG722AndSRTP(t *testing.T) {
 	})
 	if s := c.Media().Stats(); s.Forged != 0 || s.Strangers != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Somebody sends RTP to every port the bridge may use, before, while and after
+// calls are set up. The phones hear each other and nothing of it, and it never gets
+// a packet back. One trunk is behind NAT, where the source of the first packets matters.
+func TestSprayingAtEveryPortIsNeitherHeardNorAnswered(t *testing.T) {
+	w := newWorld(t, options{settings: func(c *config.Config) {
+		patient(c)
+		c.Trunks[0].NAT = true
+	}})
+	sprayer, err := net.ListenPacket("udp4", "127.0.0.2:0")
+	if err != nil {
+		t.Skip("this machine has one loopback address only: ", err)
+	}
+	var first, last uint16
+	if _, err := fmt.Sscanf(w.stack.Config.Bridge.RTP.Ports, "%d-%d", &first, &last); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var running sync.WaitGroup
+	var got atomic.Int64
+	running.Go(func() {
+		noise := audio.PCMA.Encode(nil, audio.Tone(audio.Rate, 20, 0.9, 1000))
+		for seq := uint16(0); ; seq++ {
+			packet := append([]byte{0x80, 8, byte(seq >> 8), byte(seq), 0, 0, byte(seq * 160 >> 8), byte(seq * 160), 6, 6, 6, 6}, noise...)
+			for port := first; port <= last; port++ {
+				_, _ = sprayer.WriteTo(packet, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)})
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	running.Go(func() {
+		var b [2000]byte
+		for {
+			if _, _, err := sprayer.ReadFrom(b[:]); err != nil {
+				return
+			}
+			got.Add(1)
+		}
+	})
+	w.script("601", "desk")
+	w.script("600", "desk") // echoes what the other says
+	c := w.call("601", 0)
+	atLeastOnce(t, func() []string {
+		from := len(c.Heard().PCM())
+		eventually(t, patience, "the phone has heard its own echo for seven seconds", func() bool {
+			return len(c.Heard().PCM()) > from+7*audio.Rate
+		})
+		pcm := c.Heard().PCM()[from:]
+		if p := audio.Power(pcm, audio.Rate, 1000); p > -40 {
+			return []string{fmt.Sprintf("the attacker is heard: %.0f dB at 1 kHz", p)}
+		}
+		return unfollowed(t, "the carrier's phone", speech.Greeting(), pcm)
+	})
+	w.stack.Stop()
+	close(stop)
+	_ = sprayer.Close()
+	running.Wait()
+	if n := got.Load(); n != 0 {
+		t.Errorf("the attacker got %d packets", n)
 	}
 }
