@@ -132,8 +132,8 @@ func TestSprayingAtEveryPortIsNeitherHeardNorAnswered(t *testing.T) {
 			got.Add(1)
 		}
 	})
-	w.script("601", "desk")
-	w.script("600", "desk") // echoes what the other says
+	w.runScript("601", "desk")
+	w.runScript("600", "desk") // echoes what the other says
 	c := w.call("601", 0)
 	atLeastOnce(t, func() []string {
 		from := len(c.Heard().PCM())
