@@ -60,10 +60,10 @@ const (
 	fileMagic  = "dialroom-nonces 1"
 	fileClosed = "closed"
 
-	// maxPerKey bounds the memory of a window: 500 requests a second for the
-	// two minutes a nonce can live are 60,000. Who signs more is refused, and
-	// nobody else with them.
-	maxPerKey = 1 << 16
+	// maxPerKey bounds the memory of a window: 500 calls a second with five
+	// requests each, for the two minutes a nonce can live, are 300,000. Who
+	// signs more is refused, and nobody else with them.
+	maxPerKey = 1 << 19
 
 	// rewriteAfter is how many lines a file may have beyond its live ones
 	// before it is written anew; 4096 lines are 180 KB.
