@@ -331,11 +331,16 @@ func TestALostPacketOfAPictureIsSentAgainOnRequest(t *testing.T) {
 	astray := &selected{path: path{addr: netip.MustParseAddrPort("127.0.0.1:9")}, priority: math.MaxUint32} // no check brings it back
 	astray.checked.Store(b.peer.transport.now())
 	b.peer.path.Store(astray)
-	packets := func() uint64 { return a.peer.Tracks()[room.Camera].Packets() }
-	sent := packets()
 	lost := []byte{0x10, 0x01, 99}
+	forwarded := make(watch, 1) // attached after the slot, so the slot has had the packet before
+	a.peer.Tracks()[room.Camera].Attach(forwarded)
 	s.send(lost...)()
-	eventually(t, func() bool { return packets() > sent })
+	for payload := range forwarded {
+		if payload == string(lost) {
+			break
+		}
+	}
+	a.peer.Tracks()[room.Camera].Detach(forwarded)
 	b.peer.path.Store(way)
 	next := b.next(s.send(deltaFrame...)).packet
 	for !bytes.Equal(next.Payload, deltaFrame) { // from before
@@ -363,6 +368,16 @@ func TestALostPacketOfAPictureIsSentAgainOnRequest(t *testing.T) {
 		case <-deadline:
 			t.Fatal("it was not sent again")
 		}
+	}
+}
+
+// watch is a sink that tells the payloads it is given.
+type watch chan string
+
+func (w watch) WriteRTP(_ *room.Track, p *room.Packet) {
+	select {
+	case w <- string(p.Payload):
+	case <-time.After(patience):
 	}
 }
 
