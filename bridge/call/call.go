@@ -86,6 +86,7 @@ type Call struct {
 	forked     *group   // the devices that ring together; nil: one INVITE
 	target     *Target  // a device, instead of the trunk's host
 	redirects  int
+	insisted   bool                // SRTP was offered in the secure profile after the plain one was refused
 	referral   *referral           // a transfer the phone has asked for
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call

@@ -22,6 +22,23 @@ func locate(media *leg.Leg, t *trunk.Trunk, source string) {
 	}
 }
 
+// insist offers SRTP in the secure profile to a phone that has refused the
+// offer which would have left it the choice: phones that require SRTP know no
+// other. It is false when there is nothing to insist on, or it was done.
+func (c *Call) insist() bool {
+	if c.insisted || c.Snapshot().State == wire.Early {
+		return false
+	}
+	body, ok := c.media.Insist(c.trunk.Codecs)
+	if !ok {
+		return false
+	}
+	c.insisted = true
+	c.invite = c.invite.Clone()
+	c.invite.SetBody(body)
+	return true
+}
+
 // Quality returns how the media of a call does, and false for a call without any.
 func (a *Agent) Quality(id string) (wire.Quality, bool) {
 	if g := a.groupOf(id); g != nil {

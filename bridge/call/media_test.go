@@ -102,3 +102,25 @@ func (b *bridge) mediaOf(id string) leg.Stats {
 	}
 	return call.media.Stats()
 }
+
+// A phone whose owner has made SRTP its duty takes no offer in the plain
+// profile, even with keys in it.
+func TestAPhoneThatRequiresSRTPIsOfferedItOnceMoreInItsOwnProfile(t *testing.T) {
+	transports(t, func(t *testing.T, b *bridge, far *carrier) {
+		b.place("c_1", far, func(tr *trunk.Trunk) { tr.SRTP = "optional" })
+		d := far.invited()
+		d.say(488, "x", "")
+		far.request(sip.ACK)
+		again := far.invited()
+		if offer := string(again.invite.Body()); !strings.Contains(offer, " RTP/SAVP ") || !strings.Contains(offer, "a=crypto:1 ") {
+			t.Errorf("offered again:\n%s", offer)
+		}
+		if again.invite.CSeq().SeqNo <= d.invite.CSeq().SeqNo || again.invite.CallID().Value() != d.invite.CallID().Value() {
+			t.Error("not the same call once more")
+		}
+		again.say(488, "y", "")
+		far.request(sip.ACK)
+		b.event(wire.Ended) // twice is enough
+		b.over()
+	})
+}

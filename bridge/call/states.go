@@ -146,6 +146,12 @@ func (c *Call) final(ev response, stay state) state {
 			c.resend(c.inviteTo)
 			return stay
 		}
+	case res.StatusCode == sip.StatusNotAcceptableHere || res.StatusCode == sip.StatusGlobalNotAcceptable:
+		if c.insist() {
+			c.acknowledgeRefusal(ev)
+			c.resend(c.inviteTo)
+			return stay
+		}
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		if to, ok := c.redirected(res); ok {
 			c.acknowledgeRefusal(ev)

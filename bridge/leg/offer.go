@@ -61,13 +61,29 @@ func (l *Leg) setCodecs(codecs []wire.Codec) {
 func (l *Leg) Offer(codecs []wire.Codec) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.offer(codecs, "RTP/AVP")
+}
+
+// Insist is Offer with the secure profile, for a phone that has refused the
+// optional SRTP of the first offer. It is false for a leg whose SRTP is not
+// optional, and during a session.
+func (l *Leg) Insist(codecs []wire.Codec) ([]byte, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keyring.policy != SRTPOptional || l.path != nil {
+		return nil, false
+	}
+	return l.offer(codecs, "RTP/SAVP"), true
+}
+
+// offer offers in the given profile, or the one the session has; mu is held.
+func (l *Leg) offer(codecs []wire.Codec, proto string) []byte {
 	l.setCodecs(codecs)
 	l.local.offered = nil
 	for _, c := range l.local.codecs {
 		pt, _ := staticPayload(c)
 		l.local.offered = append(l.local.offered, payload{c, pt})
 	}
-	proto := "RTP/AVP"
 	l.local.cryptos = nil
 	if secured, was := l.path != nil && l.path.srtp != nil, l.path != nil; secured || !was && l.keyring.policy != SRTPOff {
 		l.local.cryptos = l.keyring.offer()

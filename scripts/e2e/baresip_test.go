@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -21,10 +22,12 @@ type baresip struct {
 	process *stack.Process
 	dir     string
 	address string // SIP over UDP
+	control string // where it takes commands
 }
 
 // manner is what a baresip does otherwise than usual.
 type manner struct {
+	user    string   // its address of record, without sip:; "" is at 127.0.0.1, registered nowhere
 	account string   // parameters of its account
 	codec   string   // its only one; "" is PCMA
 	config  []string // more lines of its settings
@@ -39,10 +42,14 @@ func startBaresip(t *testing.T, log *logBook, number string, more ...manner) *ba
 	if m.codec == "" {
 		m.codec = "PCMA"
 	}
+	if m.user == "" {
+		m.user, m.account = number+"@127.0.0.1", ";regint=0"+m.account
+	}
+	control := freePort(t)
 	if prepared.baresip == "" {
 		t.Skip("there is no baresip here")
 	}
-	b := &baresip{dir: t.TempDir(), address: fmt.Sprintf("%s:%d", hostIP(t), freePort(t))}
+	b := &baresip{dir: t.TempDir(), address: fmt.Sprintf("%s:%d", hostIP(t), freePort(t)), control: fmt.Sprintf("127.0.0.1:%d", control)}
 	said := filepath.Join(b.dir, "said.wav")
 	if err := (audio.WAV{Rate: audio.Rate, Channels: 1, Samples: speech.Greeting()}).WriteFile(said); err != nil {
 		t.Fatal(err)
@@ -56,10 +63,11 @@ func startBaresip(t *testing.T, log *logBook, number string, more ...manner) *ba
 			"ausrc_srate 8000", "auplay_srate 8000", "audio_channels 1-1",
 			"module_path " + modulePath(t),
 			"module g711.so", "module aufile.so", "module aubridge.so", "module sndfile.so",
-			"module_app account.so", "module_app menu.so",
+			"module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so",
+			fmt.Sprintf("ctrl_tcp_listen 127.0.0.1:%d", control),
 			"snd_path " + b.dir,
 		}, m.config...),
-		"accounts": {fmt.Sprintf("<sip:%s@127.0.0.1>;regint=0;answermode=auto;audio_codecs=%s%s", number, m.codec, m.account)},
+		"accounts": {fmt.Sprintf("<sip:%s>;answermode=auto;audio_codecs=%s%s", m.user, m.codec, m.account)},
 		"contacts": {""},
 	} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
@@ -85,6 +93,30 @@ func startBaresip(t *testing.T, log *logBook, number string, more ...manner) *ba
 			t.Fatal("baresip is not ready")
 		}
 	}
+}
+
+// tell gives it a command of its menu.
+func (b *baresip) tell(t *testing.T, command, params string) {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", b.control, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	text, err := json.Marshal(map[string]string{"command": command, "params": params, "token": "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := fmt.Fprintf(conn, "%d:%s,", len(text), text); err != nil { // a netstring
+		t.Fatal(err)
+	}
+	answer := make([]byte, 4096)
+	n, err := conn.Read(answer)
+	if err != nil {
+		t.Fatalf("baresip does not answer %q: %v", command, err)
+	}
+	t.Logf("baresip: %s %s: %s", command, params, answer[:n])
 }
 
 // heard is what it has written down so far, at the rate of telephones.
