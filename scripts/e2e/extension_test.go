@@ -10,7 +10,6 @@ import (
 	"dialroom/scripts/carrier/audio"
 	"dialroom/scripts/carrier/speech"
 	"dialroom/scripts/carrier/ua"
-	"dialroom/scripts/demo/stack"
 	"dialroom/shared/config"
 )
 
@@ -40,10 +39,8 @@ func TestBaresipIsADeskPhoneOfTheHouse(t *testing.T) {
 	says := func(text string) func() bool { return func() bool { return strings.Contains(log.String(), text) } }
 	eventually(t, patience, "baresip is registered", says("200 OK"))
 
-	w.script("601", "first")
-	if out, err := w.dialScript(w.stack.Secret(stack.ScriptKey), "631", "first"); err != nil {
-		t.Fatalf("dial.sh: %v\n%s", err, out)
-	}
+	w.runScript("601", "first")
+	w.runScript("631", "first")
 	eventually(t, patience, "baresip has answered", says("Call established"))
 	far := w.call("601", 0)
 	atLeastOnce(t, func() []string {
