@@ -48,6 +48,9 @@ type Bridge interface {
 type Ledger interface {
 	Counter
 	Recorder
+	// Note has the record of an inbound call written as it stands. It does not
+	// wait for that, and nothing waits for it: such a call costs nothing.
+	Note(ledger.Call)
 }
 
 // Counter is the side of the ledger that guards the caps.
