@@ -65,6 +65,7 @@ type Main struct {
 	agent    *call.Agent
 	control  *control.Server
 	reporter *control.Reporter
+	verifier *sign.Verifier
 
 	registrar *registrar.Registrar
 	desk      *reception.Desk
@@ -134,6 +135,7 @@ func (m *Main) Run() (err error) {
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
 	m.keeper.Load(trunksOf(m.cfg))
 	m.later(m.endTidy)
+	m.verifier = verifier
 	m.tidy()
 	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(), "sip_tls", m.agent.TLSAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)

@@ -19,6 +19,7 @@ const (
 // the collector does not run, and what a thousand calls needed would stay for
 // hours. It happens only while there is no call that could notice.
 func (m *Main) tidy() {
+	m.verifier.Tidy()
 	if len(m.agent.Calls()) == 0 && heapHeld() >= worthTidying {
 		debug.FreeOSMemory()
 	}

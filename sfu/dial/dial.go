@@ -249,8 +249,11 @@ func (s *Service) add(c *call, stale []string) (refusal string) {
 		return string(wire.Shutdown)
 	}
 	for _, other := range s.calls {
-		if c.in || other.in {
-			continue // two people may call from one number, and be called there
+		if c.in {
+			break // two people may call from one number, and be called there
+		}
+		if other.in {
+			continue
 		}
 		if other.room == c.room && other.number == c.number && !slices.Contains(stale, other.id) && !other.leaving.Load() {
 			return string(wire.AlreadyDialed)

@@ -56,7 +56,7 @@ func (s *Service) admit(ctx context.Context, req wire.LegRequest) (wire.LegRespo
 	}
 	present := r.Present()
 	if !present {
-		r.WhenPresent(func() { s.spawn(func() { s.progress(c, wire.Answered) }) })
+		r.WhenPresent(c.id, func() { s.spawn(func() { s.progress(c, wire.Answered) }) })
 	}
 	return wire.LegResponse{ID: c.id, Number: c.number, Leg: s.wireLeg(c), Room: r.Name(), Present: present}, nil
 }
