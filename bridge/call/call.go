@@ -76,6 +76,7 @@ type Call struct {
 	via        []hop              // addresses to try; nil: the trunk's, looked up
 	rest       []hop              // the trunk's addresses that were not tried
 	successor  *Call              // places the call another way
+	unlisted   func() bool        // stops what tells a call with a successor that the agent closes
 	placed     time.Time
 	slot       *trunk.Slot
 	local      identity
@@ -243,6 +244,9 @@ func (c *Call) runFrom(next state) {
 	c.end(wire.Shutdown, 0) // only abandon leaves this to be done
 	if c.visit != nil {
 		c.doneWithInvite()
+	}
+	if c.unlisted != nil {
+		c.unlisted()
 	}
 	c.stopTimers()
 	c.cancel()

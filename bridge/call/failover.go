@@ -112,9 +112,9 @@ func (c *Call) succeed(slot *trunk.Slot, hops []hop) bool {
 	a.enlist(s)
 	a.callWG.Add(2) // for run and writeLoop
 	a.mu.Unlock()
-	// The predecessor is not in the list any more, so nobody else tells it.
-	stop := context.AfterFunc(a.ctx, func() { c.post(abandon{}) })
-	context.AfterFunc(c.ctx, func() { stop() })
+	// The predecessor is not in the list any more, so nobody else tells it. Its
+	// own context would be the wrong one to stop this by: it ends with the agent's.
+	c.unlisted = context.AfterFunc(a.ctx, func() { c.post(abandon{}) })
 	c.log.Info("the call goes another way", "next", slot.Trunk.ID, "address", len(hops) > 0)
 	if slot.Trunk.ID != c.trunk.ID {
 		s.report(wire.Dialing, "")
