@@ -110,7 +110,7 @@ func (m *Main) Run() (err error) {
 	}
 	m.agent, err = call.Listen(call.Config{
 		UDP: b.SIP.UDP, TCP: b.SIP.TCP, TLS: b.SIP.TLS, TLSConfig: secure, KeepAlive: keepAlive,
-		Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
+		Public: sipAddress(b), ByRoute: sipByRoute(b), Hub: hub, Report: m.reporter.Report,
 		Trusted: m.trunks.Trusts, Heard: m.heard, Found: m.trunks.Found, Clock: m.clock, Logger: m.log,
 	})
 	if err != nil {
@@ -155,7 +155,7 @@ func (m *Main) listenMedia(b config.Bridge) (*leg.Hub, error) {
 	m.later(func() { _ = poller.Close() })
 	hub, err := leg.NewHub(leg.Config{
 		Poller: poller, Listen: listen, MinPort: b.RTP.MinPort, MaxPort: b.RTP.MaxPort,
-		BindIP: bindAddress(b), PublicIP: rtpAddress(b), Logger: m.log,
+		BindIP: bindAddress(b), PublicIP: rtpAddress(b), ByRoute: rtpByRoute(b), Logger: m.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bridge.leg_listen: %w", err)

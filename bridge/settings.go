@@ -132,6 +132,10 @@ func sipAddress(b config.Bridge) netip.Addr {
 	return ip
 }
 
+// sipByRoute reports whether sipAddress is but a guess: every address is
+// listened on, and none is set.
+func sipByRoute(b config.Bridge) bool { return b.SIP.PublicIP == "" && listenIP(b).IsUnspecified() }
+
 // bindAddress is where phone-side RTP is received: where SIP is.
 func bindAddress(b config.Bridge) netip.Addr { return listenIP(b) }
 
@@ -143,6 +147,9 @@ func rtpAddress(b config.Bridge) netip.Addr {
 	}
 	return sipAddress(b)
 }
+
+// rtpByRoute reports whether rtpAddress is but a guess.
+func rtpByRoute(b config.Bridge) bool { return b.RTP.PublicIP == "" && sipByRoute(b) }
 
 // routeIP is this host's address on its default route, or its loopback
 // address when it has none. Nothing is sent to find out.

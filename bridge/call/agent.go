@@ -38,6 +38,10 @@ type Config struct {
 	// far end can reach.
 	Public netip.Addr
 
+	// ByRoute says that Public is a guess, the address of the default route: a
+	// far end that is reached from another one is told that.
+	ByRoute bool
+
 	Hub *leg.Hub
 
 	// Report is told of every change of a call, in order per call. It must

@@ -327,7 +327,7 @@ func (c *Call) refuse(ev request, status int, reason string, headers ...sip.Head
 // accepted returns the 200 to a re-INVITE or an UPDATE.
 func (c *Call) accepted(req *sip.Request, body []byte) *sip.Response {
 	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", body)
-	res.AppendHeader(c.agent.contact(sip.NetworkToLower(req.Transport())))
+	res.AppendHeader(c.agent.contactFor(req))
 	res.AppendHeader(sip.NewHeader("Allow", allowed))
 	res.AppendHeader(sip.NewHeader("Supported", extensions))
 	if len(body) > 0 {

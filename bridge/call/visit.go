@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -226,6 +227,9 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 	media.SetCodecs(v.Trunk.Codecs)
 	equip(media, &v.Trunk)
 	locate(media, &v.Trunk, req.Source())
+	if source, err := netip.ParseAddrPort(req.Source()); err == nil {
+		media.Advertise(a.cfg.Hub.LocalFor(source.Addr())) // for an offer of ours; an answer knows better
+	}
 	in := &visit{Visit: *v, ev: request{req: req, tx: tx, done: make(chan struct{})}}
 	in.requires, in.allows = lists(req, "Require", "100rel"), lists(req, "Supported", "100rel")
 	if len(req.Body()) > 0 {
