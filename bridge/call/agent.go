@@ -280,7 +280,7 @@ func (a *Agent) Hangup(id string, reason wire.Ending) error {
 		}
 		return ErrUnknown
 	}
-	call.post(hangup{reason})
+	call.post(hangup{reason: reason})
 	return nil
 }
 
@@ -310,7 +310,7 @@ func (a *Agent) DTMF(id, digits string) error {
 // HangupAll ends every call for the given reason.
 func (a *Agent) HangupAll(reason wire.Ending) {
 	for _, call := range a.running() {
-		call.post(hangup{reason})
+		call.post(hangup{reason: reason})
 	}
 }
 

@@ -101,6 +101,7 @@ type Call struct {
 	heard      bool                // a provisional response came
 	cancelled  bool                // CANCEL went out
 	ended      bool                // the ending was reported
+	why        string              // Reason of our BYE or CANCEL; "" while there is none of ours
 	byes       int                 // BYEs without a final response
 	byeTxs     map[*sip.ClientTx]*dialog
 	reinvite   *reinvite // theirs, answered by us, not yet ACKed
@@ -209,7 +210,10 @@ type (
 		by    *deadline
 	}
 	// hangup is the room's wish.
-	hangup struct{ reason wire.Ending }
+	hangup struct {
+		reason wire.Ending
+		why    string // Reason for the phone, "" for the ending's
+	}
 	// do is done in any state, with the call's state at hand.
 	do func()
 	// abandon drops the call without a word.
@@ -267,6 +271,9 @@ func (c *Call) end(reason wire.Ending, code int) {
 		return
 	}
 	c.ended = true
+	if c.why == "" {
+		c.why = reasonFor(reason)
+	}
 	c.stopTimers()
 	c.endReferral()
 	stats := c.media.Stats()

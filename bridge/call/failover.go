@@ -67,7 +67,7 @@ func (c *Call) elsewhere(silent bool) (state, bool) {
 		c.slot.Release()
 	}
 	// From here on the successor speaks for the call.
-	c.ended = true
+	c.ended, c.why = true, goneElsewhere
 	if !silent {
 		c.cancelled = true // there is a final response: nothing to take back
 	}

@@ -221,7 +221,7 @@ func TestHangupWhileTheCallGoesAnotherWayIsNotLost(t *testing.T) {
 	d := second.invited()
 	d.say(180, "one", "")
 	b.event(wire.Ringing)
-	before.post(hangup{wire.HangupRoom}) // found before, told after
+	before.post(hangup{reason: wire.HangupRoom}) // found before, told after
 	b.ended(wire.HangupRoom)
 	cancel, reply := second.request(sip.CANCEL)
 	reply(respond(cancel, 200, "one", ""))

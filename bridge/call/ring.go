@@ -107,7 +107,7 @@ func (g *group) claim(c *Call) bool {
 	g.media.Advertise(g.agent.cfg.Hub.LocalFor(c.target.Addr.Addr())) // each device was told its own
 	for _, other := range g.calls {
 		if other != c {
-			g.agent.wg.Go(func() { other.post(hangup{wire.HangupRoom}) })
+			g.agent.wg.Go(func() { other.post(hangup{wire.HangupRoom, completedElsewhere}) })
 		}
 	}
 	return true
@@ -126,7 +126,7 @@ func (g *group) front() *Call {
 // hangUp ends every call of the group.
 func (g *group) hangUp(reason wire.Ending) {
 	for _, call := range g.calls {
-		call.post(hangup{reason})
+		call.post(hangup{reason: reason})
 	}
 }
 
@@ -156,7 +156,7 @@ func (g *group) hear(c *Call, ev wire.CallEvent) {
 			// RFC 3261 §16.7: a 6xx speaks for all.
 			for _, other := range g.calls {
 				if other != c {
-					g.agent.wg.Go(func() { other.post(hangup{wire.Declined}) })
+					g.agent.wg.Go(func() { other.post(hangup{reason: wire.Declined}) })
 				}
 			}
 		}

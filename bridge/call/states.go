@@ -94,7 +94,7 @@ func (c *Call) unanswered(ev event, stay state) state {
 		}
 	case request:
 		if c.serveEarly(ev) == byeServed {
-			c.end(wire.HangupPhone, 0)
+			c.end(farewell(ev.req, true), 0)
 			return c.withdraw()
 		}
 	case expired:
@@ -115,6 +115,7 @@ func (c *Call) unanswered(ev event, stay state) state {
 			return c.withdraw()
 		}
 	case hangup:
+		c.why = ev.why
 		c.end(ev.reason, 0)
 		return c.withdraw()
 	}
@@ -180,6 +181,7 @@ func (c *Call) answer(res *sip.Response) state {
 	c.acknowledge(d)
 	if c.forked != nil && !c.forked.claim(c) {
 		// Another device was faster.
+		c.why = completedElsewhere
 		c.end(wire.HangupRoom, 0)
 		c.bye(d)
 		return c.leave()
@@ -230,7 +232,7 @@ func (c *Call) answered(ev event) state {
 		c.lateResponse(ev)
 	case request:
 		if c.serveAnswered(ev) == byeServed {
-			c.end(wire.HangupPhone, 0)
+			c.end(farewell(ev.req, true), 0)
 			return c.leave()
 		}
 	case ack:

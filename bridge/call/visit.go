@@ -99,7 +99,7 @@ type (
 		err   error
 	}
 	// cancelled says that the caller has given up.
-	cancelled struct{}
+	cancelled struct{ req *sip.Request }
 	// progress is how the room's side of an inbound call stands.
 	progress struct{ state wire.State }
 	// keyed is a key pressed at the phone.
@@ -263,8 +263,8 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 		return nil, err
 	}
 	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusTrying, "Trying", nil))
-	if !tx.OnCancel(func(*sip.Request) { go call.post(cancelled{}) }) {
-		go call.post(cancelled{})
+	if !tx.OnCancel(func(cancel *sip.Request) { go call.post(cancelled{cancel}) }) {
+		go call.post(cancelled{req}) // it is gone; what it said is lost
 	}
 	media.OnKey(func(key byte) { call.tryPost(keyed{key}) })
 	go call.writeLoop()
