@@ -75,6 +75,7 @@ type Call struct {
 	next       func() *trunk.Slot // other trunks to try; nil: none
 	via        []hop              // addresses to try; nil: the trunk's, looked up
 	rest       []hop              // the trunk's addresses that were not tried
+	detour     *detour            // to take when this attempt is taken back
 	successor  *Call              // places the call another way
 	unlisted   func() bool        // stops what tells a call with a successor that the agent closes
 	placed     time.Time
@@ -277,6 +278,7 @@ func (c *Call) end(reason wire.Ending, code int) {
 	c.stopTimers()
 	c.endReferral()
 	stats := c.media.Stats()
+	c.forgetDetour()
 	if c.forked == nil {
 		c.media.Close()
 		c.slot.Release()

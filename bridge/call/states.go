@@ -30,6 +30,7 @@ func (c *Call) start() state {
 // dialing: the INVITE is out and no phone has rung.
 func (c *Call) dialing(ev event) state {
 	if res := c.provisional(ev); res != nil {
+		c.progress(res)
 		switch {
 		case c.hears(res):
 			return c.early
@@ -110,6 +111,8 @@ func (c *Call) unanswered(ev event, stay state) state {
 			}
 			c.end(wire.TrunkFailed, 0)
 			return c.withdraw()
+		case ev.timer == onlyTrying:
+			return c.retreat(stay)
 		case ev.timer == ringing:
 			c.end(wire.NoAnswer, 0)
 			return c.withdraw()
@@ -133,6 +136,7 @@ func (c *Call) final(ev response, stay state) state {
 		if err == nil {
 			// The old transaction's end is none of the call's business any more.
 			c.inviteTx, c.heard = nil, false
+			c.disarm(onlyTrying)
 			c.invite = c.again(c.invite)
 			c.creds.apply(c.invite, c.trunk.Username, c.trunk.Password)
 			c.arm(firstResponse, firstResponseTime)
@@ -205,6 +209,7 @@ func (c *Call) answer(res *sip.Response) state {
 	}
 	c.dialog = d
 	c.disarm(firstResponse)
+	c.disarm(onlyTrying)
 	c.disarm(ringing)
 	c.arm(duration, c.limits.duration)
 	c.arm(silence, silenceTime)

@@ -17,6 +17,7 @@ const (
 	refreshDue      // the session is ours to refresh
 	sessionOver     // the far end has not refreshed it
 	parting         // what is left of a hang-up that has to wait
+	onlyTrying      // the host has said 100 and nothing else
 )
 
 const (
