@@ -37,7 +37,7 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 			Host: t.Host, Proxy: t.OutboundProxy, Transport: t.Transport, Username: t.Username, Password: t.Password,
 			Register: t.Register, ProbeEvery: t.ProbeEvery, Private: t.HideCallerID, Rules: rulesOf(t.Rewrite),
 			FromUser: t.From.User, FromHost: t.From.Host, FromDisplay: t.From.Display, CallerID: t.CallerID,
-			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
+			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls, MaxIn: int(t.MaxCallsIn), MaxOut: int(t.MaxCallsOut),
 			PerMinute: int(t.PerMinute), AllowedPrefixes: t.AllowedPrefixes, MaxDuration: t.MaxDuration,
 			SRTP: t.SRTP, NAT: t.NAT,
 			Sources: prefixesOf(t.AllowedSources), Transfer: t.Transfer,

@@ -202,10 +202,13 @@ type Trunk struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	Priority    int    `json:"priority"`
-	State       string `json:"state"`                  // "up", "full" (at a limit), "down", "disabled"
+	State       string `json:"state"`                  // "up", "full" (at a limit of calls that go out), "down", "disabled"
 	Calls       int    `json:"calls"`                  // at the moment
-	MaxCalls    int    `json:"max_calls,omitempty"`    // at once
-	Minute      int    `json:"minute,omitempty"`       // calls begun in the last minute, counted where there is a limit
+	CallsIn     int    `json:"calls_in,omitempty"`     // of them that came in
+	MaxCalls    int    `json:"max_calls,omitempty"`    // at once, both directions together
+	MaxCallsIn  int    `json:"max_calls_in,omitempty"` // of them that come in
+	MaxCallsOut int    `json:"max_calls_out,omitempty"`
+	Minute      int    `json:"minute,omitempty"`       // calls placed in the last minute, counted where there is a limit
 	PerMinute   int    `json:"per_minute,omitempty"`   // calls in a minute
 	MaxDuration int    `json:"max_duration,omitempty"` // seconds from answer
 
