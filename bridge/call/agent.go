@@ -100,17 +100,18 @@ type Agent struct {
 	wg     sync.WaitGroup // listeners and transactions
 
 	// guarded by mu
-	mu       sync.Mutex
-	calls    map[string]*Call                // by call id
-	dialogs  map[string]*Call                // by Call-ID and our tag
-	merged   map[string]bool                 // inbound INVITEs that have a call, by mergeKey
-	groups   map[string]*group               // calls that ring at several devices, by call id
-	watchers map[string]func(wire.CallEvent) // by call id
-	finished *history
-	onLost   func(hop) // told when a connection of ours is gone
-	draining bool
-	closed   bool
-	idle     chan struct{} // closed when draining and no call is left
+	mu        sync.Mutex
+	calls     map[string]*Call                // by call id
+	dialogs   map[string]*Call                // by Call-ID and our tag
+	merged    map[string]bool                 // inbound INVITEs that have a call, by mergeKey
+	groups    map[string]*group               // calls that ring at several devices, by call id
+	watchers  map[string]func(wire.CallEvent) // by call id
+	handovers map[string]*handover            // by the id of the call that a phone is to place
+	finished  *history
+	onLost    func(hop) // told when a connection of ours is gone
+	draining  bool
+	closed    bool
+	idle      chan struct{} // closed when draining and no call is left
 }
 
 // Listen opens the SIP ports and serves them until Close.
@@ -131,7 +132,7 @@ func Listen(cfg Config) (*Agent, error) {
 	a := &Agent{
 		cfg: cfg, log: cfg.Logger, clock: cfg.Clock,
 		calls: make(map[string]*Call), dialogs: make(map[string]*Call), merged: make(map[string]bool), groups: make(map[string]*group),
-		watchers: make(map[string]func(wire.CallEvent)),
+		watchers: make(map[string]func(wire.CallEvent)), handovers: make(map[string]*handover),
 		finished: newHistory(), idle: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -232,6 +233,9 @@ func (a *Agent) Call(id string) (wire.Call, bool) {
 	call := a.calls[id]
 	if call == nil {
 		defer a.mu.Unlock()
+		if h := a.handovers[id]; h != nil {
+			return h.snapshot, true
+		}
 		return a.finished.get(id)
 	}
 	a.mu.Unlock()
@@ -275,7 +279,7 @@ func (a *Agent) Hangup(id string, reason wire.Ending) error {
 	}
 	call, finished := a.find(id)
 	if call == nil {
-		if finished {
+		if finished || a.dropHandover(id, reason) {
 			return nil
 		}
 		return ErrUnknown

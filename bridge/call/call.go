@@ -90,6 +90,7 @@ type Call struct {
 	redirects  int
 	insisted   bool                // SRTP was offered in the secure profile after the plain one was refused
 	referral   *referral           // a transfer the phone has asked for
+	handing    *handover           // a transfer we have asked the phone for
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call
 	invite     *sip.Request        // the last INVITE
@@ -277,6 +278,7 @@ func (c *Call) end(reason wire.Ending, code int) {
 	}
 	c.stopTimers()
 	c.endReferral()
+	c.partHandover(reason)
 	stats := c.media.Stats()
 	c.forgetDetour()
 	if c.forked == nil {

@@ -55,6 +55,8 @@ func (c *Call) serveAnswered(ev request) served {
 		c.serveUpdate(ev, d)
 	case sip.REFER:
 		c.serveRefer(ev)
+	case sip.NOTIFY:
+		c.serveNotify(ev)
 	default:
 		c.serveOther(ev)
 	}
@@ -302,6 +304,8 @@ func (c *Call) serveOther(ev request) {
 			c.tryPost(keyed{key})
 		}
 		c.refuse(ev, sip.StatusOK, "OK")
+	case sip.NOTIFY:
+		c.refuse(ev, sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist")
 	case sip.PRACK:
 		if c.visit != nil {
 			c.pracked(ev) // it has crossed our answer

@@ -17,7 +17,7 @@ const (
 	// allowed is what the far end may send us in a dialog, and what an
 	// OPTIONS gets to know. UPDATE is there for session timers (RFC 4028
 	// §7.4); we announce no extension we do not speak.
-	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER"
+	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY"
 
 	contactUser = "dialroom"
 )

@@ -23,6 +23,7 @@ func swallowed(t *testing.T) (b *bridge, first, second *carrier, d *dialogue, ca
 	cancel, reply := first.request(sip.CANCEL)
 	says(t, cancel, goneElsewhere)
 	reply(respond(cancel, 200, "x", ""))
+	settle(t, b, func(c *Call) bool { return c.detour != nil })
 	second.nothing()
 	return b, first, second, d, cancel
 }

@@ -312,6 +312,9 @@ func (c *Call) glareWait() time.Duration {
 // midCall takes the events of an answered call that have to do with keeping it
 // up. It returns false for all others.
 func (c *Call) midCall(ev event) (next state, taken bool) {
+	if c.handoverEvent(ev) {
+		return c.answered, true
+	}
 	r := c.refreshing
 	switch ev := ev.(type) {
 	case sent:

@@ -13,7 +13,7 @@ import "time"
 
 // Paths of the signed requests. {id} is a call id.
 const (
-	PathCalls  = "/v1/calls"           // bridge: POST; GET and DELETE /v1/calls/{id}; POST /v1/calls/{id}/dtmf
+	PathCalls  = "/v1/calls"           // bridge: POST; GET and DELETE /v1/calls/{id}; POST /v1/calls/{id}/dtmf and …/transfer
 	PathTrunks = "/v1/trunks"          // bridge: GET
 	PathLease  = "/v1/lease"           // bridge: POST, role sfu
 	PathLegs   = "/internal/v1/legs"   // sfu: POST, role bridge
@@ -61,6 +61,7 @@ const (
 	RoomEmpty   Ending = "room-empty"
 	BridgeLost  Ending = "bridge-lost"
 	Shutdown    Ending = "shutdown"
+	Transferred Ending = "transferred" // the phone has gone to another number
 )
 
 // Refusal is our own "no", said before any SIP was sent.
@@ -180,6 +181,11 @@ type CallEvent struct {
 // DTMFRequest asks for digits (0-9 * # A-D) towards the phone.
 type DTMFRequest struct {
 	Digits string `json:"digits"`
+}
+
+// TransferRequest asks for a phone to be sent to another number.
+type TransferRequest struct {
+	Number string `json:"number"`
 }
 
 // LeaseRequest renews the legs of one sfu process. The bridge hangs up calls

@@ -34,6 +34,7 @@ const REASONS = {
   "room-empty": "Everybody had left the room.",
   "bridge-lost": "The connection to the phone network was lost.",
   "shutdown": "The site is being restarted.",
+  "transferred": "The phone was passed on to another number.",
   "not-allowed": "This number is not one this site may call.",
   "blocked": "This number is blocked on this site.",
   "blocked-type": "This kind of number is not called from this site.",

@@ -13,7 +13,7 @@ test("an ending without a sentence is told in the page's own", () => {
 
 test("no reason of the protocol is without words", () => {
   const reasons = `hangup-room hangup-phone busy no-answer declined unreachable not-found trunk-failed no-trunk media-lost
-    max-duration room-empty bridge-lost shutdown not-allowed blocked blocked-type cap-day cap-minute cap-concurrent bad-number
+    max-duration room-empty bridge-lost shutdown transferred not-allowed blocked blocked-type cap-day cap-minute cap-concurrent bad-number
     bad-trunk link-expired link-used link-invalid already-dialed guard-unavailable`.split(/\s+/);
   for (const reason of reasons) assert.notEqual(callWords({ state: "ended", reason }), "The call has ended.", reason);
 });
