@@ -155,6 +155,7 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 		},
 	}
 	equip(media, &c.trunk)
+	c.listen()
 	c.log = a.log.With("call", c.id, "room", order.Room, "trunk", c.trunk.ID)
 	c.ctx, c.cancel = context.WithCancel(a.ctx)
 	c.inviteCtx, c.stopInvite = context.WithCancel(c.ctx)
@@ -264,6 +265,15 @@ func (c *Call) runFrom(next state) {
 func (c *Call) report(state wire.State, codec wire.Codec) {
 	c.change(func(s *wire.Call) { s.State, s.Codec = state, codec })
 	c.emit(wire.CallEvent{State: state, Codec: codec})
+}
+
+// listen makes the keys of the leg's phone events of this call.
+func (c *Call) listen() { c.media.OnKey(func(key byte) { c.tryPost(keyed{key}) }) }
+
+// keyPressed tells the room.
+func (c *Call) keyPressed(key byte) {
+	now := c.Snapshot()
+	c.emit(wire.CallEvent{State: now.State, Codec: now.Codec, Digits: string(key)})
 }
 
 // end closes the book on the call: the audio stops, the trunk's slot is free

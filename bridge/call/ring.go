@@ -104,6 +104,7 @@ func (g *group) claim(c *Call) bool {
 		return g.winner == c
 	}
 	g.winner = c
+	c.listen()
 	g.media.Advertise(g.agent.cfg.Hub.LocalFor(c.target.Addr.Addr())) // each device was told its own
 	for _, other := range g.calls {
 		if other != c {

@@ -259,6 +259,8 @@ func (c *Call) answered(ev event) state {
 				return c.hangUp(wire.TrunkFailed)
 			}
 		}
+	case keyed:
+		c.keyPressed(ev.key)
 	case hangup:
 		return c.hangUp(ev.reason)
 	}

@@ -102,7 +102,7 @@ type (
 	cancelled struct{ req *sip.Request }
 	// progress is how the room's side of an inbound call stands.
 	progress struct{ state wire.State }
-	// keyed is a key pressed at the phone.
+	// keyed is a key pressed at the phone, of any call.
 	keyed struct{ key byte }
 )
 
@@ -266,7 +266,6 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 	if !tx.OnCancel(func(cancel *sip.Request) { go call.post(cancelled{cancel}) }) {
 		go call.post(cancelled{req}) // it is gone; what it said is lost
 	}
-	media.OnKey(func(key byte) { call.tryPost(keyed{key}) })
 	go call.writeLoop()
 	go call.runFrom(call.arrive())
 	return call, nil

@@ -101,6 +101,11 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		return nil
 	}
 	c.seq, c.confirmed = ev.Seq, true
+	if ev.Digits != "" {
+		c.mu.Unlock()
+		s.pressed(c, ev.Digits)
+		return nil
+	}
 	c.tried(ev.Trunk, ev.State, ev.Code, s.now())
 	unanswered := c.answered.IsZero()
 	var err error
@@ -137,6 +142,20 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		s.onEnded(c, ev)
 	}
 	return nil
+}
+
+// pressed takes keys pressed at the phone: the room is told, and the other half
+// of a direct call, which may be a machine that asks for them, hears them.
+func (s *Service) pressed(c *call, digits string) {
+	if !isDigits(digits) {
+		return
+	}
+	c.room.Pressed(c.id, digits)
+	if peer := c.peer.Load(); peer != nil {
+		if err := s.DTMF(peer.id, digits); err != nil {
+			c.log(s.log).Debug("keys not passed on", "error", err)
+		}
+	}
 }
 
 // tried notes the trunk that carries the call now and the last SIP status it

@@ -214,6 +214,63 @@ func TestADirectCallIsADialLikeAnyOther(t *testing.T) {
 	})
 }
 
+func TestKeysPressedAtAPhoneAreShownToItsRoom(t *testing.T) {
+	inHouse(t, func(h *house) {
+		page := h.join("reception")
+		granted, err := h.Grant(context.Background(), visitor())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.knows(granted.ID)
+		h.mustEvent(1, granted.ID, wire.Answered, pcma)
+		press := func(seq int, digits string) {
+			h.mustEvent(seq, granted.ID, wire.Answered, func(ev *wire.CallEvent) { ev.Digits = digits })
+		}
+		press(2, "4")
+		press(2, "4") // delivered twice
+		press(3, "<b>")
+		press(4, "#")
+		var got []string
+		page.mu.Lock()
+		for _, msg := range page.msgs {
+			if k, ok := msg.(room.Keys); ok && k.Type == "dtmf" && k.Call == granted.ID {
+				got = append(got, k.Digits)
+			}
+		}
+		page.mu.Unlock()
+		if strings.Join(got, " ") != "4 #" {
+			t.Errorf("shown: %v", got)
+		}
+		page.Leave(page)
+	})
+}
+
+func TestKeysOfADeskPhoneReachTheNumberItHasCalled(t *testing.T) {
+	inHouse(t, func(h *house) {
+		granted, err := h.Grant(context.Background(), visitor(func(r *wire.LegRequest) {
+			r.Room, r.Number = "", "610"
+			r.Visitor = &wire.Visitor{Extension: "610", Dial: "00493099999999"}
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.knows(granted.ID)
+		synctest.Wait()
+		h.bridge.mu.Lock()
+		out := h.bridge.posts[0].ID
+		h.bridge.mu.Unlock()
+		h.mustEvent(1, out, wire.Answered, pcma)
+		h.mustEvent(1, granted.ID, wire.Answered, pcma)
+		h.mustEvent(2, granted.ID, wire.Answered, func(ev *wire.CallEvent) { ev.Digits = "5" })
+		synctest.Wait()
+		h.bridge.mu.Lock()
+		defer h.bridge.mu.Unlock()
+		if got := h.bridge.digits; len(got) != 1 || got[0] != "5" {
+			t.Errorf("sent: %v", got)
+		}
+	})
+}
+
 func TestAVirtualNumberCostsNothing(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.SetPolicy(Policy{Rules: rules(t, fraud.Settings{Own: []string{"+4930123400"}, MaxDuration: time.Hour}), Numbers: map[string]string{"+4930123400": "reception"}, MaxRing: time.Minute})

@@ -176,6 +176,10 @@ type CallEvent struct {
 	Reason Ending `json:"reason,omitempty"`
 	Code   int    `json:"code,omitempty"`
 	At     int64  `json:"at"` // Unix milliseconds
+
+	// Digits were pressed at the phone (0-9 * # A-D); State is then where the
+	// call stands all the same.
+	Digits string `json:"digits,omitempty"`
 }
 
 // DTMFRequest asks for digits (0-9 * # A-D) towards the phone.
