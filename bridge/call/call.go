@@ -244,6 +244,8 @@ func (c *Call) runFrom(next state) {
 			ev()
 		case abandon:
 			next = nil
+		case takeover:
+			next = c.takenOver(ev, next)
 		default:
 			next = next(ev)
 		}

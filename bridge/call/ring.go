@@ -30,11 +30,11 @@ type Target struct {
 type group struct {
 	agent *Agent // fixed after placeGroup
 	id    string
-	calls []*Call
 	media *leg.Leg
 	slot  *trunk.Slot
 
 	mu       sync.Mutex // guards what follows
+	calls    []*Call
 	winner   *Call
 	seq      int
 	left     int         // calls that have not ended
@@ -126,7 +126,10 @@ func (g *group) front() *Call {
 
 // hangUp ends every call of the group.
 func (g *group) hangUp(reason wire.Ending) {
-	for _, call := range g.calls {
+	g.mu.Lock()
+	calls := slices.Clone(g.calls)
+	g.mu.Unlock()
+	for _, call := range calls {
 		call.post(hangup{reason: reason})
 	}
 }

@@ -354,6 +354,10 @@ func (c *Call) leaving(ev event) state {
 		c.lateResponse(ev)
 	case request:
 		c.serveEnding(ev)
+	case hangup:
+		if c.successor != nil {
+			c.successor.post(ev)
+		}
 	case expired:
 		if c.due(ev) && ev.timer == giveUp {
 			return nil

@@ -157,6 +157,10 @@ func (a *Agent) receive(req *sip.Request, tx *sip.ServerTx) {
 		a.respond(req, tx, sip.StatusNotFound, "Not Found")
 		return
 	}
+	if len(req.GetHeaders("Replaces")) > 0 {
+		a.receiveReplacement(req, tx, verdict.Visit)
+		return
+	}
 	call, err := a.welcome(req, tx, verdict.Visit)
 	if err != nil {
 		if verdict.Visit.Slot != nil {

@@ -188,7 +188,7 @@ func (d *Desk) admitHouse(req *sip.Request, called string) call.Admission {
 // admitTrunk lets a carrier's call in.
 func (d *Desk) admitTrunk(req *sip.Request, called string, slot *trunk.Slot) call.Admission {
 	number, line, ok := d.find(called, slot.Trunk.Canonical(called))
-	if !ok {
+	if !ok && len(req.GetHeaders("Replaces")) == 0 { // that one calls a dialog, not a number
 		slot.Release()
 		return call.Admission{}
 	}
