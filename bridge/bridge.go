@@ -102,6 +102,10 @@ func (m *Main) Run() (err error) {
 		return err
 	}
 	m.trunks = trunk.NewTable(trunksOf(m.cfg), m.clock.Now)
+	if err := m.trunks.Remember(filepath.Join(m.cfg.DataDir, "minutes-bridge"), m.notNoted); err != nil {
+		return err
+	}
+	m.later(func() { _ = m.trunks.Close() })
 	m.reporter = control.NewReporter(sfu, m.clock, m.log)
 	m.later(m.flush)
 	var secure *tls.Config
@@ -140,6 +144,11 @@ func (m *Main) Run() (err error) {
 	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(), "sip_tls", m.agent.TLSAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)
 	return nil
+}
+
+// notNoted is told of calls that a restart would not count.
+func (m *Main) notNoted(err error) {
+	m.log.Error("a call was not noted: after a restart per_minute begins anew", "error", err)
 }
 
 // listenMedia opens the socket to the sfu; phones get theirs with each call.

@@ -196,6 +196,7 @@ type Table struct {
 	begun  map[string][]time.Time // guarded by mu; of the last minute, by trunk id
 	status map[string]status      // guarded by mu; by trunk id
 	found  map[string]whereabouts // guarded by mu; by trunk id
+	diary  *diary                 // guarded by mu; nil: calls are forgotten with the process
 }
 
 // NewTable returns a table of the given trunks. now is the clock.
@@ -417,7 +418,9 @@ func (t *Table) take(trunk Trunk, d direction) (*Slot, error) {
 	}
 	t.count(trunk.ID, d, 1)
 	if trunk.PerMinute > 0 && d == out {
-		t.begun[trunk.ID] = append(t.begun[trunk.ID], t.now())
+		now := t.now()
+		t.begun[trunk.ID] = append(t.begun[trunk.ID], now)
+		t.diary.note(trunk.ID, now, t.begun)
 	}
 	var once sync.Once
 	return &Slot{Trunk: trunk, release: func() { once.Do(func() { t.give(trunk.ID, d) }) }}, nil
