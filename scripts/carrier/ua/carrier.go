@@ -48,6 +48,8 @@ type Config struct {
 
 	User, Password string // what 607 wants; default demo and demo
 
+	RefreshEvery time.Duration // between two refreshes of 611; default half its session interval
+
 	Script    func(number string) Script // default: [Demo]
 	Record    bool                       // keep what every call hears
 	RecordDir string                     // not empty: write it there as WAV, implies Record
@@ -99,6 +101,9 @@ func Listen(cfg Config) (*Carrier, error) {
 	}
 	if cfg.Script == nil {
 		cfg.Script = Demo
+	}
+	if cfg.RefreshEvery <= 0 {
+		cfg.RefreshEvery = sessionTime / 2
 	}
 	cfg.Record = cfg.Record || cfg.RecordDir != ""
 	c := &Carrier{cfg: cfg, log: cfg.Logger, events: newEventLog(), open: map[dialogKey]*Call{}}
