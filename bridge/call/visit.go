@@ -157,6 +157,9 @@ func (a *Agent) receive(req *sip.Request, tx *sip.ServerTx) {
 		a.respond(req, tx, sip.StatusNotFound, "Not Found")
 		return
 	}
+	// Ours stops the library's own 100, which would be made from the request
+	// while we write our tag into it.
+	a.respond(req, tx, sip.StatusTrying, "Trying")
 	if len(req.GetHeaders("Replaces")) > 0 {
 		a.receiveReplacement(req, tx, verdict.Visit)
 		return
@@ -266,7 +269,6 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 		call.cancel()
 		return nil, err
 	}
-	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusTrying, "Trying", nil))
 	if !tx.OnCancel(func(cancel *sip.Request) { go call.post(cancelled{cancel}) }) {
 		go call.post(cancelled{req}) // it is gone; what it said is lost
 	}
