@@ -54,9 +54,10 @@ type Main struct {
 	undo   []func() // what Run has started, in order
 	closed bool
 
-	mu       sync.Mutex
-	untidy   bool   // guarded by mu; tidy has ended
-	stopTidy func() // guarded by mu
+	mu        sync.Mutex
+	untidy    bool   // guarded by mu; tidy has ended
+	stopTidy  func() // guarded by mu
+	leastHeld uint64 // guarded by mu; by the heap after memory was last given back
 
 	// fixed after Run
 	trunks   *trunk.Table

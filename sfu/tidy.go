@@ -13,8 +13,9 @@ const (
 	// that it does not need.
 	tidyEvery = 20 * time.Second
 
-	// worthTidying is how much that has to be, in bytes.
-	worthTidying = 64 << 20
+	// worthTidying is how much that has to be, in bytes, beyond what was left the
+	// last time.
+	worthTidying = 16 << 20
 )
 
 // tidier gives memory back after a rush: without calls and people nothing is
@@ -25,6 +26,7 @@ type tidier struct {
 	idle     func() bool // no call, and nobody in a room
 	held     func() uint64
 	free     func()
+	least    uint64 // held after the last time
 }
 
 func (m *Main) tidy(verifier *sign.Verifier) {
@@ -51,10 +53,11 @@ func (m *Main) tidy(verifier *sign.Verifier) {
 }
 
 // look gives back what is too much.
-func (t tidier) look() {
+func (t *tidier) look() {
 	t.verifier.Tidy()
-	if t.held() >= worthTidying && t.idle() {
+	if t.held() >= t.least+worthTidying && t.idle() {
 		t.free()
+		t.least = t.held()
 	}
 }
 
