@@ -30,7 +30,7 @@ func TestOnlyWhatPagesLoadIsServed(t *testing.T) {
 	for name := range files(t) {
 		switch ext := path.Ext(name); {
 		case ext == ".html", ext == ".css", ext == ".svg":
-		case ext == ".js" && path.Dir(name) == "js" && !strings.HasSuffix(name, ".test.js"):
+		case ext == ".js" && (path.Dir(name) == "js" || path.Dir(name) == "js/texts") && !strings.HasSuffix(name, ".test.js"):
 		default:
 			t.Errorf("%s is served", name)
 		}
@@ -53,10 +53,11 @@ func TestTheRoomWeighsLessThan120KB(t *testing.T) {
 
 var (
 	linked   = regexp.MustCompile(`(?:href|src)="([^"#]+)"`)
-	imported = regexp.MustCompile(`(?m)^import [^;]*?"(\./[^"]+)";|^\} from "(\./[^"]+)";`)
+	imported = regexp.MustCompile(`(?m)^import [^;]*?"(\./[^"]+)";|^\} from "(\./[^"]+)";|\bimport\("(\./[^"]+)"\)`)
 )
 
-// load follows links and imports from a page and returns all files it needs.
+// load follows links and imports, also those made only when needed, from a page
+// and returns all files it may load.
 func load(t *testing.T, all map[string]string, page string) map[string]bool {
 	t.Helper()
 	seen := make(map[string]bool)
@@ -80,7 +81,7 @@ func load(t *testing.T, all map[string]string, page string) map[string]bool {
 			}
 		case ".js":
 			for _, m := range imported.FindAllStringSubmatch(text, -1) {
-				visit(path.Join(path.Dir(name), m[1]+m[2]))
+				visit(path.Join(path.Dir(name), m[1]+m[2]+m[3]))
 			}
 		}
 	}

@@ -9,6 +9,7 @@
 
 import { capture } from "./devices.js";
 import { byId } from "./dom.js";
+import { start } from "./i18n.js";
 import { cleanName, ownRoom, parseLink } from "./link.js";
 import { Room } from "./room.js";
 import { slug } from "./slug.js";
@@ -35,6 +36,7 @@ function show(name) {
 
 async function main() {
   document.documentElement.dataset.connection = "connecting";
+  await start();
   const own = ownRoom(location.href, slug);
   if (own) history.replaceState(history.state, "", own); // a reload stays in it, and others can be asked in
   const link = parseLink(location.search);

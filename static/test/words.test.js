@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { callWords, clock, hue, initials, lineWords } from "../js/words.js";
 
-test("an ending is told in the server's sentence", () => {
-  assert.equal(callWords({ state: "ended", reason: "busy", text: "Besetzt." }), "Besetzt.");
+test("an ending that the page has no words for is told in the server's sentence", () => {
+  assert.equal(callWords({ state: "ended", reason: "new-reason", text: "Something new." }), "Something new.");
 });
 
-test("an ending without a sentence is told in the page's own", () => {
-  assert.equal(callWords({ state: "ended", reason: "busy" }), "The line is busy.");
+test("an ending is told in the page's own words, which are in the reader's language", () => {
+  assert.equal(callWords({ state: "ended", reason: "busy", text: "from the server" }), "The line is busy.");
   assert.equal(callWords({ state: "refused", reason: "never-heard-of" }), "The call was not placed.");
 });
 

@@ -1,0 +1,48 @@
+/** Deutsch. */
+export default {
+  // A call's states.
+  "call.idle": "Noch nicht angerufen",
+  "call.waiting": "Einen Moment …",
+  "call.dialing": "Wird angerufen …",
+  "call.ringing": "Es klingelt …",
+  "call.early": "Das Telefonnetz spielt eine Ansage.",
+  "call.answered": "Verbunden",
+  "call.ended": "Der Anruf ist beendet.",
+  "call.refused": "Es wurde nicht angerufen.",
+
+  // Why a call ended or was refused.
+  "reason.hangup-room": "Im Raum wurde aufgelegt.",
+  "reason.hangup-phone": "Am Telefon wurde aufgelegt.",
+  "reason.busy": "Die Leitung ist besetzt.",
+  "reason.no-answer": "Niemand hat abgenommen.",
+  "reason.declined": "Der Anruf wurde abgelehnt.",
+  "reason.unreachable": "Das Telefon ist zurzeit nicht erreichbar.",
+  "reason.not-found": "Diese Nummer gibt es nicht.",
+  "reason.trunk-failed": "Die Telefonleitung dieser Seite hat nicht funktioniert.",
+  "reason.no-trunk": "Diese Seite hat zurzeit keine Leitung, die diese Nummer anrufen kann.",
+  "reason.media-lost": "Vom Telefon kam kein Ton mehr, deshalb wurde der Anruf beendet.",
+  "reason.max-duration": "Der Anruf hat die längste hier erlaubte Dauer erreicht.",
+  "reason.room-empty": "Alle hatten den Raum verlassen.",
+  "reason.bridge-lost": "Die Verbindung zum Telefonnetz ging verloren.",
+  "reason.shutdown": "Die Seite wird gerade neu gestartet.",
+  "reason.not-allowed": "Diese Nummer darf von hier nicht angerufen werden.",
+  "reason.blocked": "Diese Nummer ist hier gesperrt.",
+  "reason.blocked-type": "Nummern dieser Art werden von hier nicht angerufen.",
+  "reason.cap-day": "Für heute sind alle erlaubten Anrufe verbraucht.",
+  "reason.cap-minute": "Das waren zu viele Anrufe in kurzer Zeit; bitte eine Minute warten.",
+  "reason.cap-concurrent": "Alle Telefonleitungen sind belegt; bitte später noch einmal versuchen.",
+  "reason.bad-number": "Das ist keine Telefonnummer.",
+  "reason.bad-trunk": "Dieser Link nennt eine Telefonleitung, die es hier nicht gibt.",
+  "reason.link-expired": "Dieser Link ist abgelaufen.",
+  "reason.link-used": "Dieser Link ist aufgebraucht.",
+  "reason.link-invalid": "Dieser Link ist nicht gültig.",
+  "reason.already-dialed": "Diese Nummer wurde aus diesem Raum schon angerufen.",
+  "reason.guard-unavailable": "Anrufe können gerade nicht geprüft werden, deshalb gibt es keine.",
+
+  // A phone's line.
+  "line.nothing": "Zum Telefon und zurück kommt kein Ton durch.",
+  "line.mute": "Vom Telefon kommt kein Ton.",
+  "line.deaf": "Das Telefon hört diesen Raum nicht.",
+  "line.very-bad": "Die Telefonleitung ist sehr schlecht.",
+  "line.bad": "Die Telefonleitung ist schlecht.",
+};

@@ -1,0 +1,48 @@
+/** English. Keys are "area.thing"; `{n}` chooses between .one and .other. Every key is in all languages. */
+export default {
+  // A call's states.
+  "call.idle": "Not called yet",
+  "call.waiting": "One moment…",
+  "call.dialing": "Calling…",
+  "call.ringing": "Ringing…",
+  "call.early": "The phone network is playing an announcement.",
+  "call.answered": "Connected",
+  "call.ended": "The call has ended.",
+  "call.refused": "The call was not placed.",
+
+  // Why a call ended or was refused.
+  "reason.hangup-room": "The call was hung up from the room.",
+  "reason.hangup-phone": "The person on the phone hung up.",
+  "reason.busy": "The line is busy.",
+  "reason.no-answer": "Nobody answered the phone.",
+  "reason.declined": "The call was declined.",
+  "reason.unreachable": "The phone cannot be reached at the moment.",
+  "reason.not-found": "There is no such number.",
+  "reason.trunk-failed": "The phone line of this site did not work.",
+  "reason.no-trunk": "This site has no phone line that can call this number now.",
+  "reason.media-lost": "The sound from the phone stopped, so the call was ended.",
+  "reason.max-duration": "The call reached the longest time this site allows.",
+  "reason.room-empty": "Everybody had left the room.",
+  "reason.bridge-lost": "The connection to the phone network was lost.",
+  "reason.shutdown": "The site is being restarted.",
+  "reason.not-allowed": "This number is not one this site may call.",
+  "reason.blocked": "This number is blocked on this site.",
+  "reason.blocked-type": "This kind of number is not called from this site.",
+  "reason.cap-day": "This site has placed all the calls it may place today.",
+  "reason.cap-minute": "There were too many calls in a short time; please wait a minute.",
+  "reason.cap-concurrent": "All phone lines of this site are in use; please try again later.",
+  "reason.bad-number": "This is not a phone number.",
+  "reason.bad-trunk": "This link names a phone line that does not exist here.",
+  "reason.link-expired": "This link has expired.",
+  "reason.link-used": "This link has been used up.",
+  "reason.link-invalid": "This link is not valid.",
+  "reason.already-dialed": "This number was already called from this room.",
+  "reason.guard-unavailable": "Calls cannot be checked at the moment, so none are placed.",
+
+  // A phone's line.
+  "line.nothing": "No sound gets through to the phone, or back.",
+  "line.mute": "No sound comes from the phone.",
+  "line.deaf": "The phone does not hear this room.",
+  "line.very-bad": "The phone line is very bad.",
+  "line.bad": "The phone line is bad.",
+};

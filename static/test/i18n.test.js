@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { choose, t, translate, useTexts } from "../js/i18n.js";
+import de from "../js/texts/de.js";
+import en from "../js/texts/en.js";
+
+const here = new URL("../", import.meta.url);
+const read = (name) => readFileSync(new URL(name, here), "utf8");
+const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
+
+test("every language has the same keys, in the same order", () => {
+  assert.deepEqual(Object.keys(de), Object.keys(en));
+});
+
+test("a translation fills the same places", () => {
+  for (const key of Object.keys(en)) {
+    // "one" may say the number in a word, in every language for itself.
+    if (!key.endsWith(".one")) assert.deepEqual(places(de[key]), places(en[key]), key);
+  }
+});
+
+test("no text is empty or has spaces around it", () => {
+  for (const texts of [en, de]) for (const [key, text] of Object.entries(texts)) assert.ok(text && text.trim() === text, key);
+});
+
+test("every text that the pages and modules of the room name is there", () => {
+  const used = new Set();
+  const modules = readdirSync(new URL("js", here)).filter((f) => f.endsWith(".js") && !/^(links|snippets|landing|docs)\.js$/.test(f));
+  for (const file of modules) {
+    const text = read("js/" + file).replace(/^\s*\*.*|\/\*\*.*/gm, "");
+    for (const [, key] of text.matchAll(/\bt\("([\w.-]+[\w-])"/g)) used.add(key);
+  }
+  for (const [, key] of read("room.html").matchAll(/data-t(?:-\w+)?="([^"]+)"/g)) used.add(key);
+  for (const key of used) assert.ok(key in en || key + ".other" in en, key);
+});
+
+test("a plural's form is chosen by the number", () => {
+  useTexts({ "test.apples.one": "an apple", "test.apples.other": "{n} apples, {who}" });
+  assert.equal(t("test.apples", { n: 1 }), "an apple");
+  assert.equal(t("test.apples", { n: 2000, who: "Ada" }), "2,000 apples, Ada");
+});
+
+test("what is filled in is not read as a place again", () => {
+  useTexts({ "test.say": "{name} says {text}" });
+  assert.equal(t("test.say", { name: "{text}", text: "$& $1" }), "{text} says $& $1");
+});
+
+test("a text that is missing shows its key", () => assert.equal(t("test.never"), "test.never"));
+
+const wishes = [[["de-CH", "en"], "de"], [["fr", "de_AT"], "de"], [["fr"], "en"], [[], "en"], [["constructor"], "en"], [["en-GB", "de"], "en"]];
+for (const [wanted, want] of wishes) test(`who wishes ${wanted.join(", ") || "nothing"} reads ${want}`, () => assert.equal(choose(wanted), want));
+
+test("a document is filled by its attributes", () => {
+  const element = (attributes) => ({
+    attributes, textContent: "",
+    getAttribute: (key) => attributes[key] ?? null,
+    setAttribute: (key, value) => (attributes[key] = value),
+  });
+  const [heading, input] = [element({ "data-t": "call.answered" }), element({ "data-t-label": "line.bad" })];
+  translate({ querySelectorAll: (q) => [heading, input].filter((e) => q.slice(1, -1) in e.attributes) });
+  assert.equal(heading.textContent, "Connected");
+  assert.equal(input.attributes["aria-label"], "The phone line is bad.");
+});
