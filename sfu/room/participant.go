@@ -139,7 +139,7 @@ func (p *Participant) Chat(text string) error {
 	p.room.update(func() {
 		if !p.gone {
 			at := p.room.m.cfg.Clock.Now().UnixMilli()
-			p.room.broadcast(nil, Chat{Type: "chat", ID: p.id, Text: text, At: at})
+			p.room.broadcast(nil, Chat{Type: "chat", ChatLine: ChatLine{ID: p.id, Name: p.name, Text: text, At: at}})
 		}
 	})
 	return nil

@@ -29,14 +29,15 @@ const OPEN_TIMEOUT = 8000;
 
 /**
  * WebSocket close codes after which coming back would be wrong, with what a person is told when
- * the server gives no sentence: left or removed, policy violation (a full room …), message too
- * big, and the visit goes on in another window.
+ * the server gives no sentence: left, policy violation (a full room …), message too big, the
+ * visit goes on in another window, and removed.
  */
 const FINAL = new Map([
-  [1000, "You were taken out of the room."],
+  [1000, "You have left the room."],
   [1008, "The server does not let this page in."],
   [1009, "The server does not understand this page."],
   [4001, "This visit goes on in another window."],
+  [4003, "You were taken out of the room."],
 ]);
 
 export class Signal {
