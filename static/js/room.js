@@ -6,15 +6,19 @@
  * `connecting`, `connected` (in the room, and media flows), `reconnecting`, `left`.
  */
 
+import { Awake } from "./awake.js";
 import { Calls } from "./calls.js";
-import { canShareScreen, capture, captureScreen } from "./devices.js";
-import { button, byId, rename } from "./dom.js";
+import { canShareScreen } from "./devices.js";
+import { byId } from "./dom.js";
+import { t } from "./i18n.js";
 import { Media } from "./media.js";
 import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
+import { Sending } from "./sending.js";
 import { Signal } from "./signal.js";
 import { Sound } from "./sound.js";
+import { Toolbar } from "./toolbar.js";
 import { claim } from "./visit.js";
 
 /** @typedef {import("../protocol").FromServer} FromServer */
@@ -44,16 +48,7 @@ export class Room {
   /** @type {Connection} */
   #signalled = "connecting";
   #flowed = false;
-  #muted = false;
   #left = false;
-  /** @type {MediaStreamTrack | null} */
-  #microphone;
-  /** @type {MediaStreamTrack | null} */
-  #camera;
-  /** @type {MediaStream | null} */
-  #screen = null;
-  /** @type {WakeLockSentinel | undefined} */
-  #awake;
   #view = "[]";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #viewTimer;
@@ -61,24 +56,22 @@ export class Room {
   #mediaTimer;
   #abort = new AbortController();
 
+  #awake = new Awake();
+  #toolbar = new Toolbar(byId("controls"));
   #notices = new Notices(byId("notices"));
-  #sound = new Sound((blocked) => this.#notices.set("hear", blocked ? "The browser holds the sound back." : "",
-    { name: "Tap to hear", icon: "speaker", press: () => this.#sound.allow() }));
+  #sound = new Sound((blocked) => this.#notices.set("hear", blocked ? t("room.hear-blocked") : "",
+    { name: t("room.hear"), icon: "speaker", press: () => this.#sound.allow() }));
   #media;
   #calls;
   #people;
   #signal;
   #meter;
-  #muteButton = button("Mute", "mic", "control", () => void this.#toggleMute());
-  #cameraButton = button("Turn camera off", "camera", "control", () => void this.#toggleCamera());
-  #screenButton = button("Share screen", "screen", "control", () => void this.#toggleScreen());
+  #sending;
 
   /** @param {Options} options */
   constructor(options) {
     this.#o = options;
     const { link, visit, captured } = options;
-    this.#microphone = captured.microphone;
-    this.#camera = captured.camera;
 
     this.#people = new People(byId("people"), () => this.#changed());
     this.#media = new Media({
@@ -88,9 +81,14 @@ export class Room {
       sound: (key, track) => this.#sound.play(key, track),
       slots: () => this.#pictures(),
     });
+    this.#sending = new Sending({
+      track: (kind, track) => this.#media.setTrack(kind, track),
+      changed: () => this.#sayState(),
+      problem: (text) => this.#notices.set("devices", text),
+    });
     this.#meter = new Meter(() => this.#media.level(), {
-      level: (level) => this.#muteButton.style.setProperty("--level", level.toFixed(2)),
-      silent: (silent) => this.#notices.set("silent", silent ? "Your microphone gives no sound. Is it switched off?" : ""),
+      level: (level) => this.#toolbar.place("mute").style.setProperty("--level", level.toFixed(2)),
+      silent: (silent) => this.#notices.set("silent", silent ? t("room.silent") : ""),
     });
     this.#signal = new Signal(socketURL(), { room: link.room, name: options.name, link: link.token, resume: options.resume }, {
       state: (state) => this.#connection(state),
@@ -107,14 +105,12 @@ export class Room {
       changed: () => this.#changed(),
     });
 
-    const leave = button("Leave", "leave", "control danger", () => this.leave());
-    this.#screenButton.hidden = !canShareScreen();
-    byId("controls").replaceChildren(this.#muteButton, this.#cameraButton, this.#screenButton, leave);
+    this.#addControls();
     this.#notices.set("devices", captured.problem);
-    void this.#useMicrophone(captured.microphone);
-    void this.#useCamera(captured.camera);
+    void this.#sending.useMicrophone(captured.microphone);
+    void this.#sending.useCamera(captured.camera);
 
-    void this.#stayAwake();
+    void this.#awake.hold();
     const { signal } = this.#abort;
     window.addEventListener("online", () => this.#networkChanged(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.#seen(), { signal });
@@ -123,20 +119,25 @@ export class Room {
     network?.addEventListener("change", () => this.#networkChanged(), { signal });
   }
 
+  #addControls() {
+    const sending = this.#sending;
+    this.#toolbar.add("mute", { name: t("bar.mute"), icon: "mic", place: "bar", style: "meter", press: () => void this.#mute() });
+    this.#toolbar.add("camera", { name: t("bar.camera-off"), icon: "camera", place: "bar", press: () => void sending.toggleCamera() });
+    this.#toolbar.add("screen", { name: t("bar.screen"), icon: "screen", place: "wide", press: () => void sending.toggleScreen() });
+    this.#toolbar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
+    this.#toolbar.show("screen", { hidden: !canShareScreen() });
+  }
+
+  /** Mutes or unmutes; a first microphone may be what the link's call was waiting for. */
+  async #mute() {
+    await this.#sending.toggleMute();
+    if (!this.#left) this.#calls.microphone = this.#sending.microphone !== null;
+  }
+
   /** The page is looked at again: timers may have slept, and the screen is to stay on. */
   #seen() {
     this.#signal.check();
-    void this.#stayAwake();
-  }
-
-  /** Keeps a phone from dimming its screen in a call; the browser lets go whenever the page is hidden. */
-  async #stayAwake() {
-    try {
-      this.#awake = await navigator.wakeLock?.request("screen");
-      if (this.#left) await this.#awake?.release();
-    } catch {
-      // Low battery, or not allowed: the call goes on in the dark.
-    }
+    void this.#awake.hold();
   }
 
   /** Numbers for operators and tests: everything that is received and sent now. */
@@ -168,8 +169,9 @@ export class Room {
     this.#calls.close();
     this.#people.close();
     this.#notices.clear();
-    void this.#awake?.release();
-    for (const track of [this.#microphone, this.#camera, ...(this.#screen?.getTracks() ?? [])]) track?.stop();
+    this.#toolbar.close();
+    this.#awake.close();
+    this.#sending.close();
     this.#o.visit.forget();
     document.documentElement.dataset.connection = "left";
     this.#o.left(why, this.#id !== "");
@@ -231,11 +233,10 @@ export class Room {
     this.#flowed ||= flows;
     const state = signalled === "connected" && !flows ? (this.#flowed ? "reconnecting" : "connecting") : signalled;
     document.documentElement.dataset.connection = state;
-    this.#notices.set("connection", state === "reconnecting" ? "The connection was lost. Reconnecting…" : "");
+    this.#notices.set("connection", state === "reconnecting" ? t("room.reconnecting") : "");
     clearTimeout(this.#mediaTimer);
     if (signalled === "connected" && !flows) {
-      this.#mediaTimer = setTimeout(() => this.#notices.set("connection",
-        "Sound and pictures do not get through. A firewall or a VPN may be in the way."), MEDIA_PATIENCE);
+      this.#mediaTimer = setTimeout(() => this.#notices.set("connection", t("room.blocked")), MEDIA_PATIENCE);
     }
     if (this.#calls) this.#calls.ready = state === "connected";
     this.#changed();
@@ -247,82 +248,14 @@ export class Room {
   }
 
   #sayState() {
-    const [audio, video, screen] = [this.#microphone !== null && !this.#muted, this.#camera !== null, this.#screen !== null];
-    this.#signal.send({ type: "state", audio, video, screen });
-    rename(this.#muteButton, audio ? "Mute" : "Unmute", audio ? "mic" : "mic-off");
-    rename(this.#cameraButton, video ? "Turn camera off" : "Turn camera on", video ? "camera" : "camera-off");
-    rename(this.#screenButton, screen ? "Stop sharing" : "Share screen", screen ? "screen-off" : "screen");
-    this.#muteButton.classList.toggle("off", !audio);
-    this.#cameraButton.classList.toggle("off", !video);
-    this.#meter.running = audio;
-    this.#people.camera = this.#camera;
-    this.#people.mine({ audio, video, screen });
-  }
-
-  async #toggleMute() {
-    if (this.#microphone) {
-      this.#muted = !this.#muted;
-      this.#microphone.enabled = !this.#muted;
-      this.#sayState();
-      return;
-    }
-    const { microphone, problem } = await capture({ microphone: true, camera: false });
-    this.#notices.set("devices", problem);
-    if (this.#left) return microphone?.stop();
-    this.#muted = false;
-    await this.#useMicrophone(microphone);
-    this.#calls.microphone = microphone !== null;
-  }
-
-  async #toggleCamera() {
-    if (this.#camera) {
-      this.#camera.stop(); // the light beside it goes out
-      return this.#useCamera(null);
-    }
-    this.#cameraButton.disabled = true;
-    const { camera, problem } = await capture({ microphone: false, camera: true });
-    this.#cameraButton.disabled = false;
-    this.#notices.set("devices", problem);
-    if (this.#left) return camera?.stop();
-    return this.#useCamera(camera);
-  }
-
-  async #toggleScreen() {
-    if (this.#screen) {
-      for (const track of this.#screen.getTracks()) track.stop();
-      return this.#useScreen(null);
-    }
-    const screen = await captureScreen();
-    if (screen && !this.#left) await this.#useScreen(screen);
-  }
-
-  /** @param {MediaStreamTrack | null} track */
-  async #useMicrophone(track) {
-    this.#microphone = track;
-    track?.addEventListener("ended", () => {
-      this.#notices.set("devices", "The microphone was disconnected. Nobody hears you now.");
-      void this.#useMicrophone(null);
-    });
-    this.#sayState();
-    await this.#media.setTrack("mic", track);
-  }
-
-  /** @param {MediaStreamTrack | null} track */
-  async #useCamera(track) {
-    this.#camera = track;
-    track?.addEventListener("ended", () => void this.#useCamera(null));
-    this.#sayState();
-    await this.#media.setTrack("camera", track);
-  }
-
-  /** @param {MediaStream | null} screen */
-  async #useScreen(screen) {
-    this.#screen = screen;
-    const [video, audio] = [screen?.getVideoTracks()[0] ?? null, screen?.getAudioTracks()[0] ?? null];
-    video?.addEventListener("ended", () => void this.#useScreen(null)); // "stop sharing" of the browser itself
-    this.#sayState();
-    await this.#media.setTrack("screen", video);
-    await this.#media.setTrack("screen-audio", audio);
+    const { state, camera } = this.#sending;
+    this.#signal.send({ type: "state", ...state });
+    this.#toolbar.show("mute", { name: t(state.audio ? "bar.mute" : "bar.unmute"), icon: state.audio ? "mic" : "mic-off", off: !state.audio });
+    this.#toolbar.show("camera", { name: t(state.video ? "bar.camera-off" : "bar.camera-on"), icon: state.video ? "camera" : "camera-off", off: !state.video });
+    this.#toolbar.show("screen", { name: t(state.screen ? "bar.screen-off" : "bar.screen"), icon: state.screen ? "screen-off" : "screen" });
+    this.#meter.running = state.audio;
+    this.#people.camera = camera;
+    this.#people.mine(state);
   }
 
   #pictures() {
@@ -335,7 +268,7 @@ export class Room {
     const [calls, people] = [this.#calls.count, this.#people.tiles];
     byId("stage").dataset.layout = calls === 0 ? "people" : people > 1 ? "both" : "phone";
     const count = this.#people.count;
-    byId("count").textContent = count === 0 ? "" : count === 1 ? "Only you" : `${count} in the room`;
+    byId("count").textContent = count === 0 ? "" : count === 1 ? t("room.alone") : t("room.count", { n: count });
     byId("count").title = this.#people.names.join(", ");
     document.title = (this.#calls.headline || this.#o.link.room) + " · Dialroom";
     clearTimeout(this.#viewTimer);
