@@ -13,12 +13,10 @@ import { start } from "./i18n.js";
 import { cleanName, ownRoom, parseLink } from "./link.js";
 import { Room } from "./room.js";
 import { slug } from "./slug.js";
-import { claim, Visit } from "./visit.js";
+import { claim, recall, store, Visit } from "./visit.js";
 
 /** A permission that was given before is there at once; only a real question needs an explanation. Milliseconds. */
 const QUESTION = 700;
-/** Where the last name typed into the form is kept. */
-const NAME_KEY = "dialroom:name";
 
 /** @type {Room | null} */
 let room = null;
@@ -85,7 +83,7 @@ function askName() {
   const input = /** @type {HTMLInputElement} */ (byId("name"));
   const form = /** @type {HTMLFormElement} */ (byId("name-form"));
   show("asking");
-  input.value = storedName();
+  input.value = recall("name");
   input.focus();
   return new Promise((resolve) => {
     form.onsubmit = (event) => {
@@ -96,27 +94,10 @@ function askName() {
         input.focus();
         return;
       }
-      storeName(name);
+      store("name", name);
       resolve(name);
     };
   });
-}
-
-function storedName() {
-  try {
-    return localStorage.getItem(NAME_KEY) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** @param {string} name */
-function storeName(name) {
-  try {
-    localStorage.setItem(NAME_KEY, name);
-  } catch {
-    // Forbidden or full: the form asks again next time.
-  }
 }
 
 Object.defineProperty(window, "dialroom", {

@@ -5,7 +5,7 @@
  * somebody who speaks; a camera that is off is let go, and its light with it.
  */
 
-import { capture, captureScreen } from "./devices.js";
+import { capture, captureScreen, replacement } from "./devices.js";
 import { t } from "./i18n.js";
 
 /** What we have switched on, as the others are told. @typedef {{audio: boolean, video: boolean, screen: boolean}} State */
@@ -104,20 +104,29 @@ export class Sending {
   async useMicrophone(track) {
     if (this.#microphone !== track) this.#microphone?.stop();
     this.#microphone = track;
-    track?.addEventListener("ended", () => {
-      if (this.#microphone !== track) return;
-      this.#on.problem(t("room.unplugged"));
-      void this.useMicrophone(null);
-    });
+    track?.addEventListener("ended", () => this.#microphone === track && void this.#replace());
     this.#say();
     await this.#on.track("mic", track);
+  }
+
+  /** The microphone was pulled out: another one takes its place, as muted as it was. */
+  async #replace() {
+    await this.useMicrophone(null);
+    const { track, problem } = await replacement();
+    if (this.#closed || this.#microphone) return track?.stop();
+    this.#on.problem(problem);
+    if (track) await this.useMicrophone(track);
   }
 
   /** @param {MediaStreamTrack | null} track */
   async useCamera(track) {
     if (this.#camera !== track) this.#camera?.stop();
     this.#camera = track;
-    track?.addEventListener("ended", () => this.#camera === track && void this.useCamera(null));
+    track?.addEventListener("ended", () => {
+      if (this.#camera !== track) return;
+      this.#on.problem(t("devices.camera-lost"));
+      void this.useCamera(null);
+    });
     this.#say();
     await this.#on.track("camera", track);
   }

@@ -129,3 +129,30 @@ function sessionStore() {
     return null;
   }
 }
+
+/** What this browser remembers for all rooms: the last name, the devices that were chosen. */
+const KEPT = "dialroom:";
+
+/**
+ * @param {string} key
+ * @returns {string} "" when nothing is remembered
+ */
+export function recall(key) {
+  try {
+    return localStorage.getItem(KEPT + key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {string} value
+ */
+export function store(key, value) {
+  try {
+    localStorage.setItem(KEPT + key, value);
+  } catch {
+    // Forbidden or full: it is asked again next time.
+  }
+}

@@ -35,6 +35,10 @@ test("every text that the pages and modules of the room name is there", () => {
   for (const key of used) assert.ok(key in en || key + ".other" in en, key);
 });
 
+test("German says Sie to everybody", () => {
+  for (const [key, text] of Object.entries(de)) assert.doesNotMatch(text, /\b(du|dich|dir|dein\w*)\b/i, key);
+});
+
 test("a plural's form is chosen by the number", () => {
   useTexts({ "test.apples.one": "an apple", "test.apples.other": "{n} apples, {who}" });
   assert.equal(t("test.apples", { n: 1 }), "an apple");
