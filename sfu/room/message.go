@@ -114,6 +114,13 @@ type Send struct {
 	Phone  any    `json:"phone"` // false or wire.Codec
 }
 
+// Layers tells a page which sizes of its camera's picture are wanted now, by
+// their RIDs, smallest first. Pages that send one size never get it.
+type Layers struct {
+	Type   string   `json:"type"` // "layers"
+	Camera []string `json:"camera"`
+}
+
 // Speaking lists who speaks, loudest first.
 type Speaking struct {
 	Type string   `json:"type"` // "speaking"

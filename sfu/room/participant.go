@@ -34,7 +34,9 @@ type Participant struct {
 	view    []View
 	viewSet bool
 	sent    *Send // what the page was told last
-	dialed  *dialMemory
+
+	sentLayers []string
+	dialed     *dialMemory
 
 	// Of a phone, guarded by room.mu.
 	call *call
@@ -53,8 +55,9 @@ type State struct {
 
 // View is one picture that a page wants to show.
 type View struct {
-	ID   string
-	Kind Kind // Camera or Screen
+	ID    string
+	Kind  Kind // Camera or Screen
+	Width int  // in device pixels; 0 is unknown
 }
 
 // ErrChat is the cause of a refused chat message.

@@ -137,7 +137,7 @@ func (r *Room) resume(p *Participant, req JoinRequest) {
 	p.stopGrace()
 	r.rejoinMemory(p)
 	p.sender = req.Sender
-	p.sent = nil
+	p.sent, p.sentLayers = nil, nil
 	before := p.info()
 	if name := cleanDisplayName(req.Name); name != "" {
 		p.name = name

@@ -188,7 +188,7 @@ func (c *client) handle(ctx context.Context, msg any) error {
 	case viewMessage:
 		list := make([]room.View, len(m.Video))
 		for i, v := range m.Video {
-			list[i] = room.View{ID: v.ID, Kind: v.Kind}
+			list[i] = room.View{ID: v.ID, Kind: v.Kind, Width: v.Width}
 		}
 		c.p.SetView(list)
 	case stateMessage:

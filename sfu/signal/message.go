@@ -29,8 +29,9 @@ type candidateMessage struct {
 
 type viewMessage struct {
 	Video []struct {
-		ID   string    `json:"id"`
-		Kind room.Kind `json:"kind"`
+		ID    string    `json:"id"`
+		Kind  room.Kind `json:"kind"`
+		Width int       `json:"width"` // device pixels
 	} `json:"video"`
 }
 
