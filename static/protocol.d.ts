@@ -133,6 +133,8 @@ export type FromServer =
   | { type: "participant-left"; id: string }
   | ({ type: "call" } & Call)
   | ({ type: "quality"; call: string } & Line)
+  /** Which sizes of the camera's picture somebody gets, by their RIDs. */
+  | { type: "layers"; camera: string[] }
   | ({ type: "uplink"; id: string } & Uplink)
   | { type: "speaking"; ids?: string[] | null }
   | ({ type: "chat" } & ChatLine)

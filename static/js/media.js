@@ -11,6 +11,7 @@
  * codec where the browser cannot do it in place, and to restart ICE.
  */
 
+import { encodingsOf, tune } from "./encodings.js";
 import { slotStats, senderStats } from "./stats.js";
 
 /** @typedef {import("../protocol").TrackKind} TrackKind */
@@ -30,10 +31,8 @@ import { slotStats, senderStats } from "./stats.js";
 
 /** How many people are heard, phones heard and pictures seen at once; the server chooses which. */
 const POOL = { voice: 4, phone: 2, video: 6 };
-/** Enough for 720p of a face; a room of six is still 8 Mbit/s down. */
-const CAMERA_BITRATE = 1_300_000;
-/** Text on a screen needs more than a face, at fewer frames. */
-const SCREEN_BITRATE = 2_500_000;
+/** So many pictures are seen at most: as many as tiles that are still faces. */
+const MOST_PICTURES = 24;
 
 /** A silent connection often comes back by itself within a second or two. */
 const FIRST_REPAIR = 1500;
@@ -57,6 +56,9 @@ export class Media {
   #iceServers = [];
   /** @type {Want} */
   #want = { mic: true, camera: true, screen: true, phone: false };
+  /** Sizes of the camera's picture that are wanted, null for all. @type {string[] | null} */
+  #layers = null;
+  #pictures = POOL.video;
   #tuning = Promise.resolve();
   #waiting = false; // for an answer
   /** @type {"" | "plain" | "restart"} */
@@ -82,15 +84,15 @@ export class Media {
     this.#waiting = false;
     this.#next = "";
 
-    this.#publish(pc, "mic", "audio", {});
-    this.#publish(pc, "phone", "audio", { active: false });
-    this.#publish(pc, "camera", "video", { maxBitrate: CAMERA_BITRATE });
-    if (this.#tracks.get("screen")) this.#publish(pc, "screen", "video", { maxBitrate: SCREEN_BITRATE });
-    if (this.#tracks.get("screen-audio")) this.#publish(pc, "screen-audio", "audio", {});
+    this.#publish(pc, "mic", "audio");
+    this.#publish(pc, "phone", "audio");
+    this.#publish(pc, "camera", "video");
+    if (this.#tracks.get("screen")) this.#publish(pc, "screen", "video");
+    if (this.#tracks.get("screen-audio")) this.#publish(pc, "screen-audio", "audio");
 
-    this.#receive(pc, "voice", "audio", ["opus"]);
-    this.#receive(pc, "phone", "audio", ["PCMA", "PCMU", "G722"]);
-    this.#receive(pc, "video", "video", []);
+    this.#receive(pc, "voice", "audio", POOL.voice, ["opus"]);
+    this.#receive(pc, "phone", "audio", POOL.phone, ["PCMA", "PCMU", "G722"]);
+    this.#receive(pc, "video", "video", this.#pictures, []);
     pc.onconnectionstatechange = () => this.#changed(pc);
     return pc;
   }
@@ -99,10 +101,9 @@ export class Media {
    * @param {RTCPeerConnection} pc
    * @param {TrackKind} kind
    * @param {"audio" | "video"} medium
-   * @param {RTCRtpEncodingParameters} encoding
    */
-  #publish(pc, kind, medium, encoding) {
-    const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: [encoding] });
+  #publish(pc, kind, medium) {
+    const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: encodingsOf(kind) });
     if (medium === "audio") this.#prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
     this.#lines.set(kind, line);
     return line;
@@ -112,10 +113,11 @@ export class Media {
    * @param {RTCPeerConnection} pc
    * @param {Slot["pool"]} pool
    * @param {"audio" | "video"} medium
+   * @param {number} count
    * @param {string[]} names of codecs; empty for all of the medium
    */
-  #receive(pc, pool, medium, names) {
-    for (let i = 0; i < POOL[pool]; i++) {
+  #receive(pc, pool, medium, count, names) {
+    for (let i = 0; i < count; i++) {
       const line = pc.addTransceiver(medium, { direction: "recvonly" });
       if (names.length > 0) this.#prefer(line, names);
       this.#slots.push({ pool, line, use: null });
@@ -215,8 +217,7 @@ export class Media {
       await line.sender.replaceTrack(track);
       this.#apply();
     } else if (track) {
-      const bitrate = kind === "screen" ? { maxBitrate: SCREEN_BITRATE } : {};
-      this.#publish(this.#pc, kind, track.kind === "video" ? "video" : "audio", bitrate);
+      this.#publish(this.#pc, kind, track.kind === "video" ? "video" : "audio");
       await this.offer();
     }
     if (kind === "mic") await this.setTrack("phone", track);
@@ -228,6 +229,25 @@ export class Media {
     this.#apply();
   }
 
+  /** @param {string[]} layers sizes of the camera's picture that somebody gets */
+  wantLayers(layers) {
+    this.#layers = layers;
+    this.#apply();
+  }
+
+  /**
+   * Makes room for so many pictures, in steps, so that it seldom happens: it needs another offer.
+   *
+   * @param {number} count
+   */
+  async show(count) {
+    const before = this.#pictures;
+    while (this.#pictures < Math.min(count, MOST_PICTURES)) this.#pictures = Math.min(2 * this.#pictures, MOST_PICTURES);
+    if (this.#pictures === before || this.#closed) return;
+    this.#receive(this.#pc, "video", "video", this.#pictures - before, []);
+    await this.offer();
+  }
+
   #apply() {
     const { mic, camera, screen, phone } = this.#want;
     /** @type {[TrackKind, boolean][]} */
@@ -235,47 +255,12 @@ export class Media {
     for (const [kind, on] of active) {
       const line = this.#lines.get(kind);
       if (!line) continue;
+      const wanted = { active: on, layers: kind === "camera" ? this.#layers : null, codec: kind === "phone" ? phone : /** @type {const} */ (false) };
       // One change at a time: a second setParameters on stale parameters would be refused.
-      this.#tuning = this.#tuning.then(() => this.#tune(line, on, kind === "phone" ? phone : false));
+      this.#tuning = this.#tuning.then(async () => {
+        if (!(await tune(line.sender, wanted))) await this.#renegotiate(wanted.codec);
+      });
     }
-  }
-
-  /**
-   * @param {RTCRtpTransceiver} line
-   * @param {boolean} active
-   * @param {false | PhoneCodec} codec
-   */
-  async #tune({ sender }, active, codec) {
-    const parameters = sender.getParameters();
-    const encoding = parameters.encodings[0];
-    if (!encoding) return;
-    const other = codec !== false && this.#codecToSet(parameters, codec);
-    if (encoding.active === active && !other) return;
-    encoding.active = active;
-    if (other) encoding.codec = other;
-    try {
-      await sender.setParameters(parameters);
-    } catch {
-      if (other) await this.#renegotiate(codec);
-      return;
-    }
-    // A browser that does not know encodings[].codec ignores it.
-    if (other && sender.getParameters().encodings[0]?.codec?.mimeType !== other.mimeType) await this.#renegotiate(codec);
-  }
-
-  /**
-   * What to put into the encoding so that `codec` is sent; null when it is sent already.
-   *
-   * @param {RTCRtpSendParameters} parameters
-   * @param {PhoneCodec} codec
-   * @returns {RTCRtpCodec | null}
-   */
-  #codecToSet(parameters, codec) {
-    const mimeType = "audio/" + codec;
-    const same = (/** @type {{mimeType: string} | undefined} */ c) => c?.mimeType.toLowerCase() === mimeType.toLowerCase();
-    if (parameters.codecs.length === 0) return null; // before the first answer
-    if (same(parameters.encodings[0].codec ?? parameters.codecs[0])) return null;
-    return { mimeType, clockRate: 8000, channels: 1 };
   }
 
   /** @param {false | PhoneCodec} codec */

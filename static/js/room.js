@@ -183,6 +183,7 @@ export class Room {
       case "welcome": return this.#welcome(message);
       case "answer": return void this.#media.answer(message.sdp);
       case "send": return this.#media.want(message);
+      case "layers": return this.#media.wantLayers(message.camera);
       case "slots": return this.#media.assign(message.slots);
       case "participant-joined":
       case "participant-changed":
@@ -277,6 +278,7 @@ export class Room {
 
   #sayView() {
     const video = this.#people.wanted();
+    void this.#media.show(video.length);
     const view = JSON.stringify(video);
     if (view !== this.#view && this.#signal.welcomed && this.#signal.send({ type: "view", video })) this.#view = view;
   }

@@ -16,6 +16,7 @@
  * @property {number} seconds  of audio played out
  * @property {number} delay    seconds a sample waited in the jitter buffer, on average
  * @property {number} frames   pictures decoded
+ * @property {number} width    of the last picture, in pixels
  */
 
 /**
@@ -40,6 +41,7 @@ export async function slotStats(slot) {
     seconds: rtp.totalSamplesDuration ?? 0,
     delay: rtp.jitterBufferEmittedCount ? rtp.jitterBufferDelay / rtp.jitterBufferEmittedCount : 0,
     frames: rtp.framesDecoded ?? 0,
+    width: rtp.frameWidth ?? 0,
   };
 }
 
@@ -49,14 +51,15 @@ export async function slotStats(slot) {
  */
 export async function senderStats(kind, line) {
   const report = await line.sender.getStats();
-  const rtp = find(report, "outbound-rtp");
+  const streams = [...report.values()].filter((entry) => entry.type === "outbound-rtp"); // a picture may have one for each size
+  const sum = (/** @type {string} */ key) => streams.reduce((all, rtp) => all + (rtp[key] ?? 0), 0);
   return {
     kind,
     mid: line.mid ?? "",
-    active: line.sender.getParameters().encodings[0]?.active ?? false,
-    codec: codecOf(report, rtp),
-    packets: rtp.packetsSent ?? 0,
-    bytes: rtp.bytesSent ?? 0,
+    active: line.sender.getParameters().encodings.some((encoding) => encoding.active),
+    codec: codecOf(report, streams[0] ?? {}),
+    packets: sum("packetsSent"),
+    bytes: sum("bytesSent"),
   };
 }
 
