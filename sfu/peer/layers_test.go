@@ -149,3 +149,53 @@ func TestASizeGivesWayToAnotherWithoutAGapInThePicture(t *testing.T) {
 		t.Error("an emptied slot is still attached")
 	}
 }
+
+func TestSizesAreReadFromTheOffer(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"send q;h;f":                 "q;h;f",
+		"recv 1;2 send a;b":          "a;b",
+		"send a;b recv 1;2":          "a;b",
+		"send ~q;h":                  "q;h", // paused at first
+		"send q,r;h,~s":              "q;h", // alternatives
+		"send f":                     "",    // one size is none
+		"send a;b;c;d;e":             "",    // more than anybody needs
+		"send a;a":                   "",    // the same twice
+		"send q;h h;x":               "q;h", // no direction
+		"send q;<script>;h":          "q;h", // RFC 8851 §10
+		"send":                       "",
+		"":                           "",
+		"recv q;h;f":                 "",
+		"send ;;;":                   "",
+		"send aaaaaaaaaaaaaaaaa;b;c": "b;c",
+	} {
+		if got := strings.Join(simulcast(value), ";"); got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestAKeyFrameTellsItsWidth(t *testing.T) {
+	t.Parallel()
+	frame := keyFrameOf(640, 0)
+	for name, tc := range map[string]struct {
+		payload []byte
+		want    uint32
+	}{
+		"plain":                 {frame, 640},
+		"scaled":                {keyFrameOf(640|1<<14, 0), 640}, // the upper two bits are a scale
+		"with a picture id":     {slices.Concat([]byte{0x90, 0x80, 0x81, 0x02}, frame[1:]), 640},
+		"with all extensions":   {slices.Concat([]byte{0x90, 0xf0, 0x01, 0x02, 0x03}, frame[1:]), 640},
+		"cut short":             {frame[:8], 0},
+		"without a start code":  {append([]byte{0x10, 0, 0, 0, 1, 2, 3}, frame[7:]...), 0},
+		"a descriptor only":     {[]byte{0x90, 0xf0}, 0},
+		"nothing but the first": {[]byte{0x90}, 0},
+	} {
+		if got := widthOf(room.VP8, tc.payload); got != tc.want {
+			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		}
+	}
+	if got := widthOf(room.H264, frame); got != 0 {
+		t.Errorf("H.264: %d", got)
+	}
+}

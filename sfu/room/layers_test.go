@@ -32,7 +32,7 @@ func (f filmed) send(ticks int, rids ...string) {
 	for range ticks {
 		for _, l := range f.layers {
 			if slices.Contains(rids, l.RID) {
-				l.Forward(&Packet{Codec: VP8})
+				l.Forward(&Packet{Codec: VP8, Payload: []byte{0x10}})
 			}
 		}
 		f.room.tick()
@@ -149,5 +149,18 @@ func TestALayerThatTheBrowserCannotAffordGivesWayToTheNextSmaller(t *testing.T) 
 	ann.send(1, "q", "h", "f")
 	if got := bob.shown(); got != "f" {
 		t.Errorf("Bob sees %s, want f again", got)
+	}
+}
+
+func TestPaddingIsNoPicture(t *testing.T) {
+	h := newHouse(t)
+	ann := h.join("r", "Ann").films(320, 640, 1280)
+	bob := h.join("r", "Bob").publishes(Mic)
+	bob.SetView([]View{{ann.ID(), Camera, 1280}})
+	ann.send(2, "h")
+	ann.layers[2].Forward(&Packet{Codec: VP8}) // how a browser probes whether its line carries more
+	ann.send(1, "h")
+	if got := bob.shown(); got != "h" {
+		t.Errorf("Bob is given %s, want h", got)
 	}
 }

@@ -100,7 +100,9 @@ type Track struct {
 
 // Forward hands a packet to every sink, in the order they were attached.
 func (t *Track) Forward(p *Packet) {
-	t.packets.Add(1)
+	if len(p.Payload) > 0 || !p.Codec.IsVideo() { // padding, which probes a line, is no picture
+		t.packets.Add(1)
+	}
 	if s := t.sinks.Load(); s != nil {
 		for _, sink := range *s {
 			sink.WriteRTP(t, p)
