@@ -8,6 +8,7 @@
 
 import { Awake } from "./awake.js";
 import { Calls } from "./calls.js";
+import { roomDevices } from "./devicemenu.js";
 import { canShareScreen } from "./devices.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
@@ -16,8 +17,10 @@ import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
 import { Sending } from "./sending.js";
+import { Sides } from "./sides.js";
 import { Signal } from "./signal.js";
 import { Sound } from "./sound.js";
+import { Stage } from "./stage.js";
 import { Toolbar } from "./toolbar.js";
 import { claim } from "./visit.js";
 
@@ -31,7 +34,8 @@ import { claim } from "./visit.js";
  * @property {import("./visit.js").Visit} visit
  * @property {string} [resume] token of who we were before a reload
  * @property {import("./devices.js").Captured} captured
- * @property {(why: string, entered: boolean) => void} left called once, with a sentence when it was not our wish, and whether we ever were in
+ * @property {boolean} muted whether to begin so
+ * @property {(why: import("./signal.js").Why, entered: boolean) => void} left called once, with a reason when it was not our wish, and whether we ever were in
  */
 
 /** Tiles move while a window is resized; the server hears of it when they rest. Milliseconds. */
@@ -63,17 +67,20 @@ export class Room {
     { name: t("room.hear"), icon: "speaker", press: () => this.#sound.allow() }));
   #media;
   #calls;
+  #stage;
   #people;
   #signal;
   #meter;
   #sending;
+  #sides;
 
   /** @param {Options} options */
   constructor(options) {
     this.#o = options;
     const { link, visit, captured } = options;
 
-    this.#people = new People(byId("people"), () => this.#changed());
+    this.#stage = new Stage(byId("people"), () => this.#arranged());
+    this.#people = new People(this.#stage, () => this.#changed());
     this.#media = new Media({
       offer: (sdp, tracks) => this.#signal.send({ type: "offer", sdp, tracks }),
       online: () => this.#signal.welcomed,
@@ -97,7 +104,7 @@ export class Room {
       refused: (why) => this.#leave(why),
     });
     this.#calls = new Calls({
-      container: byId("calls"), number: link.number, trunk: link.trunk, visit,
+      stage: this.#stage, number: link.number, trunk: link.trunk, visit,
       microphone: captured.microphone !== null,
       send: (message) => this.#signal.send(message),
       sound: this.#sound,
@@ -105,8 +112,9 @@ export class Room {
       changed: () => this.#changed(),
     });
 
-    this.#addControls();
+    this.#sides = this.#addControls();
     this.#notices.set("devices", captured.problem);
+    if (options.muted) this.#sending.mute(true);
     void this.#sending.useMicrophone(captured.microphone);
     void this.#sending.useCamera(captured.camera);
 
@@ -120,12 +128,27 @@ export class Room {
   }
 
   #addControls() {
-    const sending = this.#sending;
-    this.#toolbar.add("mute", { name: t("bar.mute"), icon: "mic", place: "bar", style: "meter", press: () => void this.#mute() });
-    this.#toolbar.add("camera", { name: t("bar.camera-off"), icon: "camera", place: "bar", press: () => void sending.toggleCamera() });
-    this.#toolbar.add("screen", { name: t("bar.screen"), icon: "screen", place: "wide", press: () => void sending.toggleScreen() });
-    this.#toolbar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
-    this.#toolbar.show("screen", { hidden: !canShareScreen() });
+    const [bar, sending] = [this.#toolbar, this.#sending];
+    const [mute, camera, screen] = [() => void this.#mute(), () => void sending.toggleCamera(), () => void sending.toggleScreen()];
+    bar.add("mute", { name: t("bar.mute"), icon: "mic", place: "bar", key: "M", press: mute });
+    bar.add("camera", { name: t("bar.camera-off"), icon: "camera", place: "bar", key: "V", press: camera });
+    bar.add("screen", { name: t("bar.screen"), icon: "screen", place: "wide", key: "S", press: screen });
+    bar.show("screen", { hidden: !canShareScreen() });
+    const sides = new Sides({
+      toolbar: bar, link: this.#o.link,
+      send: (message) => this.#signal.send(message),
+      call: (number) => this.#calls.add(number),
+      changed: () => this.#changed(),
+      talk: (talking) => sending.talk(talking),
+    });
+    const devices = roomDevices(sending, this.#sound, this.#notices, this.#abort.signal);
+    bar.add("devices", { name: t("devices.title"), icon: "devices", place: "menu", key: "A", press: devices });
+    sides.shortcuts.add("a", t("devices.title"), devices);
+    bar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
+    sides.shortcuts.add("m", t("bar.mute-key"), mute);
+    sides.shortcuts.add("v", t("bar.camera-key"), camera);
+    if (canShareScreen()) sides.shortcuts.add("s", t("bar.screen"), screen);
+    return sides;
   }
 
   /** Mutes or unmutes; a first microphone may be what the link's call was waiting for. */
@@ -152,10 +175,10 @@ export class Room {
 
   /** Leaves for good: the participant goes at once, and the microphone is let go. */
   leave() {
-    this.#leave("");
+    this.#leave({ code: "", text: "" });
   }
 
-  /** @param {string} why */
+  /** @param {import("./signal.js").Why} why */
   #leave(why) {
     if (this.#left) return;
     this.#left = true;
@@ -168,7 +191,9 @@ export class Room {
     this.#sound.close();
     this.#calls.close();
     this.#people.close();
+    this.#stage.close();
     this.#notices.clear();
+    this.#sides.close();
     this.#toolbar.close();
     this.#awake.close();
     this.#sending.close();
@@ -187,17 +212,31 @@ export class Room {
       case "participant-joined":
       case "participant-changed":
         this.#people.put(message.participant);
+        this.#calls.person(message.participant);
+        this.#sides.put(message.participant);
         return this.#pictures();
-      case "participant-left": return this.#people.remove(message.id);
+      case "participant-left":
+        this.#sides.remove(message.id);
+        return this.#people.remove(message.id);
       case "call": return this.#calls.update(message);
       case "quality": return this.#calls.quality(message);
       case "speaking": {
         const ids = new Set(message.ids ?? []);
         this.#people.speaking(ids);
+        this.#sides.speaking(ids);
         return this.#calls.speaking(ids);
       }
+      case "chat": return this.#sides.chat(message);
+      case "muted": return this.#mutedBy(message.by);
       case "error": return this.#failed(message);
     }
+  }
+
+  /** @param {string} by who has switched our microphone off; "" for an operator */
+  #mutedBy(by) {
+    this.#sending.mute(true);
+    const name = this.#sides.name(by);
+    this.#notices.pass("muted", name ? t("room.muted-by", { name }) : t("room.muted"));
   }
 
   /** @param {{code: string, text: string}} error */
@@ -216,7 +255,9 @@ export class Room {
     if (before !== welcome.id) void claim(welcome.id);
     if (welcome.iceServers?.length) this.#media.setIceServers(welcome.iceServers);
     this.#people.reset(welcome.id, welcome.participants ?? []);
+    for (const person of welcome.participants ?? []) this.#calls.person(person);
     this.#calls.reset(welcome.calls ?? []);
+    this.#sides.welcome(welcome);
     this.#view = "[]";
     this.#sayState();
     this.#changed();
@@ -256,6 +297,7 @@ export class Room {
     this.#meter.running = state.audio;
     this.#people.camera = camera;
     this.#people.mine(state);
+    this.#sides?.mine(state);
   }
 
   #pictures() {
@@ -265,12 +307,18 @@ export class Room {
   /** Who is here, or what is shown, has changed. */
   #changed() {
     if (this.#left || !this.#calls || !this.#people) return;
-    const [calls, people] = [this.#calls.count, this.#people.tiles];
-    byId("stage").dataset.layout = calls === 0 ? "people" : people > 1 ? "both" : "phone";
-    const count = this.#people.count;
-    byId("count").textContent = count === 0 ? "" : count === 1 ? t("room.alone") : t("room.count", { n: count });
-    byId("count").title = this.#people.names.join(", ");
     document.title = (this.#calls.headline || this.#o.link.room) + " · Dialroom";
+    this.#viewSoon();
+  }
+
+  /** The tiles stand elsewhere, or have another size. */
+  #arranged() {
+    this.#people.arranged();
+    this.#calls.arranged();
+    this.#viewSoon();
+  }
+
+  #viewSoon() {
     clearTimeout(this.#viewTimer);
     this.#viewTimer = setTimeout(() => this.#sayView(), VIEW_REST);
   }
