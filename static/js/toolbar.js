@@ -83,7 +83,7 @@ export class Toolbar {
     }
     for (const place of places) {
       place.dataset.item = id;
-      if (item.key && item.key.length === 1) place.setAttribute("aria-keyshortcuts", item.key);
+      if (item.key) place.setAttribute("aria-keyshortcuts", item.key);
     }
     this.#items.set(id, places);
   }
