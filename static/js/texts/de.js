@@ -120,7 +120,7 @@ export default {
   "watch.talking": "Sie sind stumm. Niemand hört, was Sie sagen.",
 
   // Joining, leaving, and what stands in the way.
-  "join.title": "Zu {room}",
+  "join.title": "An „{room}“ teilnehmen",
   "join.name": "Ihr Name",
   "join.name-missing": "Bitte sagen Sie, wer Sie sind, damit die anderen es wissen.",
   "join.submit": "Teilnehmen",
