@@ -9,7 +9,6 @@
 import { Awake } from "./awake.js";
 import { Calls } from "./calls.js";
 import { roomDevices } from "./devicemenu.js";
-import { canShareScreen } from "./devices.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { Media } from "./media.js";
@@ -17,10 +16,12 @@ import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
 import { Sending } from "./sending.js";
+import { Shortcuts } from "./shortcuts.js";
 import { Sides } from "./sides.js";
 import { Signal } from "./signal.js";
 import { Sound } from "./sound.js";
 import { Stage } from "./stage.js";
+import { addSwitches, showSwitches } from "./switches.js";
 import { Toolbar } from "./toolbar.js";
 import { claim } from "./visit.js";
 
@@ -61,7 +62,8 @@ export class Room {
   #abort = new AbortController();
 
   #awake = new Awake();
-  #toolbar = new Toolbar(byId("controls"));
+  #shortcuts = new Shortcuts((talking) => this.#sending.talk(talking));
+  #toolbar = new Toolbar(byId("controls"), this.#shortcuts);
   #notices = new Notices(byId("notices"));
   #sound = new Sound((blocked) => this.#notices.set("hear", blocked ? t("room.hear-blocked") : "",
     { name: t("room.hear"), icon: "speaker", press: () => this.#sound.allow() }));
@@ -129,25 +131,17 @@ export class Room {
 
   #addControls() {
     const [bar, sending] = [this.#toolbar, this.#sending];
-    const [mute, camera, screen] = [() => void this.#mute(), () => void sending.toggleCamera(), () => void sending.toggleScreen()];
-    bar.add("mute", { name: t("bar.mute"), icon: "mic", place: "bar", key: "M", press: mute });
-    bar.add("camera", { name: t("bar.camera-off"), icon: "camera", place: "bar", key: "V", press: camera });
-    bar.add("screen", { name: t("bar.screen"), icon: "screen", place: "wide", key: "S", press: screen });
-    bar.show("screen", { hidden: !canShareScreen() });
+    addSwitches(bar, { mute: () => void this.#mute(), camera: () => void sending.toggleCamera(), screen: () => void sending.toggleScreen() });
     const sides = new Sides({
       toolbar: bar, link: this.#o.link,
       send: (message) => this.#signal.send(message),
       call: (number) => this.#calls.add(number),
       changed: () => this.#changed(),
-      talk: (talking) => sending.talk(talking),
     });
     const devices = roomDevices(sending, this.#sound, this.#notices, this.#abort.signal);
     bar.add("devices", { name: t("devices.title"), icon: "devices", place: "menu", key: "A", press: devices });
-    sides.shortcuts.add("a", t("devices.title"), devices);
+    bar.add("keys", { name: t("keys.title"), icon: "keyboard", place: "menu", key: "?", press: () => this.#shortcuts.help() });
     bar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
-    sides.shortcuts.add("m", t("bar.mute-key"), mute);
-    sides.shortcuts.add("v", t("bar.camera-key"), camera);
-    if (canShareScreen()) sides.shortcuts.add("s", t("bar.screen"), screen);
     return sides;
   }
 
@@ -194,6 +188,7 @@ export class Room {
     this.#stage.close();
     this.#notices.clear();
     this.#sides.close();
+    this.#shortcuts.close();
     this.#toolbar.close();
     this.#awake.close();
     this.#sending.close();
@@ -291,9 +286,7 @@ export class Room {
   #sayState() {
     const { state, camera } = this.#sending;
     this.#signal.send({ type: "state", ...state });
-    this.#toolbar.show("mute", { name: t(state.audio ? "bar.mute" : "bar.unmute"), icon: state.audio ? "mic" : "mic-off", off: !state.audio });
-    this.#toolbar.show("camera", { name: t(state.video ? "bar.camera-off" : "bar.camera-on"), icon: state.video ? "camera" : "camera-off", off: !state.video });
-    this.#toolbar.show("screen", { name: t(state.screen ? "bar.screen-off" : "bar.screen"), icon: state.screen ? "screen-off" : "screen" });
+    showSwitches(this.#toolbar, state);
     this.#meter.running = state.audio;
     this.#people.camera = camera;
     this.#people.mine(state);

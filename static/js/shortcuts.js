@@ -8,7 +8,7 @@ import { dialog } from "./dialog.js";
 import { make } from "./dom.js";
 import { t } from "./i18n.js";
 
-/** @typedef {{key: string, name: string, press: () => void}} Shortcut */
+/** @typedef {{key: string, name: string, press: () => void, there: () => boolean}} Shortcut */
 
 const STORED = "dialroom:shortcuts";
 
@@ -36,9 +36,10 @@ export class Shortcuts {
    * @param {string} key a letter, or "?"
    * @param {string} name what it does
    * @param {() => void} press
+   * @param {() => boolean} [there] whether this can be done at all now
    */
-  add(key, name, press) {
-    this.#list.push({ key, name, press });
+  add(key, name, press, there = () => true) {
+    this.#list.push({ key: key.toUpperCase(), name, press, there });
   }
 
   /** Shows what there is. */
@@ -49,7 +50,7 @@ export class Shortcuts {
     box.addEventListener("change", () => enable(box.checked));
     const row = (/** @type {string} */ key, /** @type {string} */ name) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, name));
     dialog(t("keys.title"), [
-      make("dl", { class: "keys-list" }, row(t("keys.space"), t("keys.talk")), ...this.#list.map(({ key, name }) => row(key.toUpperCase(), name)), row("Esc", t("keys.escape"))),
+      make("dl", { class: "keys-list" }, row(t("keys.space"), t("keys.talk")), ...this.#list.filter(({ there }) => there()).map(({ key, name }) => row(key, name)), row("Esc", t("keys.escape"))),
       make("label", { class: "check", for: "keys-on" }, box, t("keys.on")),
     ], "keys-help");
   }
@@ -61,7 +62,7 @@ export class Shortcuts {
     if (document.querySelector("dialog[open]")) return;
     if (event.key === " ") return this.#space(event);
     if (event.repeat || types(event.target)) return;
-    const shortcut = this.#list.find(({ key }) => key === event.key.toLowerCase());
+    const shortcut = this.#list.find(({ key, there }) => key === event.key.toUpperCase() && there());
     if (!shortcut) return;
     event.preventDefault();
     shortcut.press();

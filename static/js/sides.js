@@ -12,7 +12,6 @@ import { t } from "./i18n.js";
 import { Invite, inviteLink } from "./invite.js";
 import { Panel } from "./panel.js";
 import { Participants } from "./participants.js";
-import { Shortcuts } from "./shortcuts.js";
 
 /** @typedef {import("../protocol").Participant} Participant */
 /** @typedef {import("../protocol").ToServer} ToServer */
@@ -24,7 +23,6 @@ import { Shortcuts } from "./shortcuts.js";
  * @property {(message: ToServer) => boolean} send
  * @property {(number: string) => void} call one more phone
  * @property {() => void} changed who is here has changed
- * @property {(talking: boolean) => boolean} talk the space bar is held or let go
  */
 
 /** How long a line that nobody sees in the chat is shown. Milliseconds. */
@@ -32,12 +30,10 @@ const PREVIEW = 6000;
 
 export class Sides {
   #o;
-  #may = { moderate: false, addPhone: false };
   #panel;
   #chat;
   #people;
   #invite;
-  #shortcuts;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #previewTimer;
   #count = byId("people-count");
@@ -51,7 +47,6 @@ export class Sides {
     const invite = button(t("invite.title"), "invite", "pill wide", () => this.#panel.open("invite"));
     this.#people = new Participants({ send, changed: () => this.#counted(), say }, [invite]);
     this.#invite = new Invite(inviteLink(location.href, link, link.token !== "")); // until the server says whose link it is
-    this.#shortcuts = new Shortcuts(options.talk);
 
     this.#panel.add("people", { title: t("people.title"), body: this.#people.element });
     this.#panel.add("chat", { title: t("chat.title"), body: this.#chat.element, shown: (s) => (this.#chat.shown = s), focus: () => this.#chat.field });
@@ -62,28 +57,17 @@ export class Sides {
 
   #addItems() {
     const { toolbar } = this.#o;
-    const add = (/** @type {string} */ id, /** @type {string} */ key, /** @type {Omit<import("./toolbar.js").Item, "press" | "key">} */ item, /** @type {() => void} */ press) => {
-      toolbar.add(id, { ...item, key: key.toUpperCase(), press });
-      this.#shortcuts.add(key, item.name, press);
-    };
-    add("chat", "c", { name: t("chat.title"), icon: "chat", place: "bar", popup: true }, () => this.#panel.toggle("chat"));
-    add("people", "p", { name: t("people.title"), icon: "people", place: "wide", popup: true }, () => this.#panel.toggle("people"));
-    add("invite", "i", { name: t("invite.title"), icon: "invite", place: "wide", popup: true }, () => this.#panel.toggle("invite"));
-    add("add-phone", "d", { name: t("add.title"), icon: "add-phone", place: "wide" }, () => this.#addPhone());
-    add("keys", "?", { name: t("keys.title"), icon: "keyboard", place: "menu" }, () => this.#shortcuts.help());
+    toolbar.add("chat", { name: t("chat.title"), icon: "chat", place: "bar", key: "C", popup: true, press: () => this.#panel.toggle("chat") });
+    toolbar.add("people", { name: t("people.title"), icon: "people", place: "wide", key: "P", popup: true, press: () => this.#panel.toggle("people") });
+    toolbar.add("invite", { name: t("invite.title"), icon: "invite", place: "wide", key: "I", popup: true, press: () => this.#panel.toggle("invite") });
+    toolbar.add("add-phone", { name: t("add.title"), short: t("add.short"), icon: "add-phone", place: "wide", key: "D", press: () => askNumber(this.#o.call) });
     toolbar.show("add-phone", { hidden: true });
-  }
-
-  /** Keys of the rest of the room are added here, so that the overlay lists them. */
-  get shortcuts() {
-    return this.#shortcuts;
   }
 
   /** @param {import("../protocol").Welcome} welcome */
   welcome({ id, role, may, participants, chat }) {
-    this.#may = may ?? this.#may;
-    this.#o.toolbar.show("add-phone", { hidden: !this.#may.addPhone });
-    this.#people.reset(id, participants ?? [], this.#may.moderate);
+    this.#o.toolbar.show("add-phone", { hidden: !may.addPhone });
+    this.#people.reset(id, participants ?? [], may.moderate);
     this.#chat.reset(id, chat ?? []);
     this.#invite.link = inviteLink(location.href, this.#o.link, role === "owner");
   }
@@ -118,10 +102,6 @@ export class Sides {
     return this.#people.name(id);
   }
 
-  #addPhone() {
-    if (this.#may.addPhone) askNumber(this.#o.call);
-  }
-
   /** @param {string} current the open section of the panel */
   #opened(current) {
     for (const name of ["people", "chat", "invite"]) this.#o.toolbar.show(name, { open: name === current });
@@ -138,7 +118,7 @@ export class Sides {
   /** @param {number} unread */
   #unread(unread) {
     const name = t("chat.title");
-    this.#o.toolbar.show("chat", { badge: unread, name: unread > 0 ? t("chat.unread", { n: unread }) : name });
+    this.#o.toolbar.show("chat", { badge: unread, name: unread > 0 ? t("chat.unread", { n: unread }) : name, short: name });
   }
 
   /** @param {import("../protocol").ChatLine} line */
@@ -153,7 +133,6 @@ export class Sides {
     byId("toasts").replaceChildren();
     closeDialogs();
     this.#people.close();
-    this.#shortcuts.close();
     this.#panel.dispose();
   }
 }
