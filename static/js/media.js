@@ -11,7 +11,8 @@
  * codec where the browser cannot do it in place, and to restart ICE.
  */
 
-import { slotStats, senderStats } from "./stats.js";
+import { codecToSet, fingerprint, phoneCodecs, prefer } from "./codecs.js";
+import { healthOf, senderStats, slotStats } from "./stats.js";
 
 /** @typedef {import("../protocol").TrackKind} TrackKind */
 /** @typedef {import("../protocol").PhoneCodec} PhoneCodec */
@@ -30,8 +31,19 @@ import { slotStats, senderStats } from "./stats.js";
 
 /** How many people are heard, phones heard and pictures seen at once; the server chooses which. */
 const POOL = { voice: 4, phone: 2, video: 6 };
-/** Enough for 720p of a face; a room of six is still 8 Mbit/s down. */
-const CAMERA_BITRATE = 1_300_000;
+/** The pool of pictures grows by so many, up to so many: an offer stays well below the 64 KiB the server takes. */
+const MORE_PICTURES = 4;
+const MOST_PICTURES = 14;
+/**
+ * What a camera sends, by how many are in the room: enough for 720p of a face
+ * among a few, and less as tiles get smaller, so that what everybody receives
+ * stays below some 8 Mbit/s.
+ */
+const CAMERA = [
+  { people: 6, maxBitrate: 1_300_000, scaleResolutionDownBy: 1 },
+  { people: 12, maxBitrate: 600_000, scaleResolutionDownBy: 1.5 },
+  { people: Infinity, maxBitrate: 300_000, scaleResolutionDownBy: 2 },
+];
 /** Text on a screen needs more than a face, at fewer frames. */
 const SCREEN_BITRATE = 2_500_000;
 
@@ -67,6 +79,8 @@ export class Media {
   #repair;
   /** @type {PhoneCodec} */
   #preferred = "PCMA";
+  #pictures = POOL.video;
+  #cameraFor = CAMERA[0];
 
   /** @param {Callbacks} on */
   constructor(on) {
@@ -84,13 +98,14 @@ export class Media {
 
     this.#publish(pc, "mic", "audio", {});
     this.#publish(pc, "phone", "audio", { active: false });
-    this.#publish(pc, "camera", "video", { maxBitrate: CAMERA_BITRATE });
+    const { maxBitrate, scaleResolutionDownBy } = this.#cameraFor;
+    this.#publish(pc, "camera", "video", { maxBitrate, scaleResolutionDownBy });
     if (this.#tracks.get("screen")) this.#publish(pc, "screen", "video", { maxBitrate: SCREEN_BITRATE });
     if (this.#tracks.get("screen-audio")) this.#publish(pc, "screen-audio", "audio", {});
 
-    this.#receive(pc, "voice", "audio", ["opus"]);
-    this.#receive(pc, "phone", "audio", ["PCMA", "PCMU", "G722"]);
-    this.#receive(pc, "video", "video", []);
+    this.#receive(pc, "voice", "audio", ["opus"], POOL.voice);
+    this.#receive(pc, "phone", "audio", ["PCMA", "PCMU", "G722"], POOL.phone);
+    this.#receive(pc, "video", "video", [], this.#pictures);
     pc.onconnectionstatechange = () => this.#changed(pc);
     return pc;
   }
@@ -103,7 +118,7 @@ export class Media {
    */
   #publish(pc, kind, medium, encoding) {
     const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: [encoding] });
-    if (medium === "audio") this.#prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
+    if (medium === "audio") prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
     this.#lines.set(kind, line);
     return line;
   }
@@ -113,27 +128,15 @@ export class Media {
    * @param {Slot["pool"]} pool
    * @param {"audio" | "video"} medium
    * @param {string[]} names of codecs; empty for all of the medium
+   * @param {number} count
    */
-  #receive(pc, pool, medium, names) {
-    for (let i = 0; i < POOL[pool]; i++) {
+  #receive(pc, pool, medium, names, count) {
+    for (let i = 0; i < count; i++) {
       const line = pc.addTransceiver(medium, { direction: "recvonly" });
-      if (names.length > 0) this.#prefer(line, names);
+      if (names.length > 0) prefer(line, names);
       this.#slots.push({ pool, line, use: null });
       if (medium === "audio") this.#on.sound(pool + i, line.receiver.track);
     }
-  }
-
-  /**
-   * Narrows a line to codecs, in this order. CN and telephone-event fall away
-   * with it, so the telephone rendition has a packet every 20 ms.
-   *
-   * @param {RTCRtpTransceiver} line
-   * @param {string[]} names
-   */
-  #prefer(line, names) {
-    const known = RTCRtpReceiver.getCapabilities("audio")?.codecs ?? [];
-    const chosen = names.flatMap((name) => known.filter((c) => c.mimeType.toLowerCase() === "audio/" + name.toLowerCase()));
-    if (chosen.length > 0) line.setCodecPreferences?.(chosen);
   }
 
   /**
@@ -209,6 +212,8 @@ export class Media {
    * @param {MediaStreamTrack | null} track
    */
   async setTrack(kind, track) {
+    // What a screen shows is mostly still and must be sharp; what it sounds like is not speech.
+    if (track && kind.startsWith("screen")) track.contentHint = track.kind === "video" ? "detail" : "music";
     this.#tracks.set(kind, track);
     const line = this.#lines.get(kind);
     if (line) {
@@ -236,22 +241,24 @@ export class Media {
       const line = this.#lines.get(kind);
       if (!line) continue;
       // One change at a time: a second setParameters on stale parameters would be refused.
-      this.#tuning = this.#tuning.then(() => this.#tune(line, on, kind === "phone" ? phone : false));
+      this.#tuning = this.#tuning.then(() => this.#tune(line, on, kind));
     }
   }
 
   /**
    * @param {RTCRtpTransceiver} line
    * @param {boolean} active
-   * @param {false | PhoneCodec} codec
+   * @param {TrackKind} kind
    */
-  async #tune({ sender }, active, codec) {
+  async #tune({ sender }, active, kind) {
     const parameters = sender.getParameters();
     const encoding = parameters.encodings[0];
     if (!encoding) return;
-    const other = codec !== false && this.#codecToSet(parameters, codec);
-    if (encoding.active === active && !other) return;
-    encoding.active = active;
+    const codec = kind === "phone" && this.#want.phone;
+    const other = codec !== false && codecToSet(parameters, codec);
+    const { maxBitrate, scaleResolutionDownBy } = kind === "camera" ? this.#cameraFor : encoding;
+    if (encoding.active === active && encoding.maxBitrate === maxBitrate && !other) return;
+    Object.assign(encoding, { active }, kind === "camera" ? { maxBitrate, scaleResolutionDownBy } : {});
     if (other) encoding.codec = other;
     try {
       await sender.setParameters(parameters);
@@ -263,28 +270,33 @@ export class Media {
     if (other && sender.getParameters().encodings[0]?.codec?.mimeType !== other.mimeType) await this.#renegotiate(codec);
   }
 
-  /**
-   * What to put into the encoding so that `codec` is sent; null when it is sent already.
-   *
-   * @param {RTCRtpSendParameters} parameters
-   * @param {PhoneCodec} codec
-   * @returns {RTCRtpCodec | null}
-   */
-  #codecToSet(parameters, codec) {
-    const mimeType = "audio/" + codec;
-    const same = (/** @type {{mimeType: string} | undefined} */ c) => c?.mimeType.toLowerCase() === mimeType.toLowerCase();
-    if (parameters.codecs.length === 0) return null; // before the first answer
-    if (same(parameters.encodings[0].codec ?? parameters.codecs[0])) return null;
-    return { mimeType, clockRate: 8000, channels: 1 };
-  }
-
   /** @param {false | PhoneCodec} codec */
   async #renegotiate(codec) {
     const line = this.#lines.get("phone");
     if (!codec || !line || this.#preferred === codec) return;
     this.#preferred = codec;
-    this.#prefer(line, phoneCodecs(codec));
+    prefer(line, phoneCodecs(codec));
     await this.offer();
+  }
+
+  /**
+   * Fits what is sent and received to the room.
+   *
+   * @param {number} people in browsers, ourselves too
+   * @param {number} pictures we would like to see at once
+   */
+  fit(people, pictures) {
+    const camera = CAMERA.find((c) => people <= c.people) ?? CAMERA[0];
+    if (camera !== this.#cameraFor) {
+      this.#cameraFor = camera;
+      this.#apply();
+    }
+    const missing = Math.min(pictures, MOST_PICTURES) - this.#pictures;
+    if (missing <= 0 || this.#pc.connectionState !== "connected" || !this.#on.online()) return;
+    const more = Math.min(Math.max(missing, MORE_PICTURES), MOST_PICTURES - this.#pictures);
+    this.#pictures += more;
+    this.#receive(this.#pc, "video", "video", [], more);
+    void this.offer();
   }
 
   /** @param {Record<string, SlotUse | null>} slots by mid; a slot that is not named stays as it is */
@@ -298,7 +310,6 @@ export class Media {
 
   /**
    * The track of somebody's picture, when a slot carries it.
-   *
    * @param {string} id
    * @param {"camera" | "screen"} kind
    * @returns {MediaStreamTrack | null}
@@ -338,7 +349,6 @@ export class Media {
     }, ms);
   }
 
-  /** @returns {RTCPeerConnectionState} */
   get state() {
     return this.#pc.connectionState;
   }
@@ -351,6 +361,15 @@ export class Media {
       if (entry.type === "media-source" && typeof entry.audioLevel === "number") return entry.audioLevel;
     }
     return null;
+  }
+
+  /** Whether all is well, as numbers. */
+  async health() {
+    const voices = new Map();
+    for (const { use, line } of this.#slots) if (use?.kind === "voice") voices.set(line.mid, use.id);
+    const microphone = new Set(["mic", "phone"].map((kind) => this.#lines.get(/** @type {TrackKind} */ (kind))?.mid ?? ""));
+    const wanted = this.#want.mic || this.#want.phone !== false;
+    return { wanted, ...healthOf(await this.#pc.getStats(), voices, microphone) };
   }
 
   /** Everything that is received and sent now, as numbers. */
@@ -376,21 +395,4 @@ export class Media {
     this.#pc.onconnectionstatechange = null;
     this.#pc.close();
   }
-}
-
-/** @param {string | undefined} sdp */
-function fingerprint(sdp) {
-  return /^a=fingerprint:(.*)$/m.exec(sdp ?? "")?.[1].trim() ?? "";
-}
-
-/**
- * The codecs of the telephone rendition, the wanted one first.
- *
- * @param {PhoneCodec} first
- * @returns {PhoneCodec[]}
- */
-function phoneCodecs(first) {
-  /** @type {PhoneCodec[]} */
-  const both = ["PCMA", "PCMU"];
-  return [first, ...both.filter((c) => c !== first)];
 }

@@ -91,7 +91,7 @@ export class People {
   #tile(key, kind) {
     let tile = this.#tiles.get(key);
     if (!tile) {
-      tile = new Tile(kind, () => this.#stage.pin(key));
+      tile = new Tile(kind === "own" ? "me" : kind, () => this.#stage.pin(key));
       this.#tiles.set(key, tile);
       this.#stage.put(key, kind, tile.element);
     }
@@ -162,6 +162,11 @@ export class People {
   /** How many people and phones are here. */
   get count() {
     return this.#people.size;
+  }
+
+  /** How many of them are here with a browser. */
+  get browsers() {
+    return this.all.filter((p) => p.kind === "browser").length;
   }
 
   /** The names of everybody. */

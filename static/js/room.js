@@ -24,6 +24,8 @@ import { Stage } from "./stage.js";
 import { addSwitches, showSwitches } from "./switches.js";
 import { Toolbar } from "./toolbar.js";
 import { claim } from "./visit.js";
+import { errorWords } from "./words.js";
+import { Watch } from "./watch.js";
 
 /** @typedef {import("../protocol").FromServer} FromServer */
 /** @typedef {import("./signal.js").Connection} Connection */
@@ -73,6 +75,7 @@ export class Room {
   #people;
   #signal;
   #meter;
+  #watch;
   #sending;
   #sides;
 
@@ -95,9 +98,23 @@ export class Room {
       changed: () => this.#sayState(),
       problem: (text) => this.#notices.set("devices", text),
     });
-    this.#meter = new Meter(() => this.#media.level(), {
-      level: (level) => this.#toolbar.place("mute").style.setProperty("--level", level.toFixed(2)),
+    this.#meter = new Meter({
+      level: (level) => byId("controls").style.setProperty("--level", level.toFixed(2)),
       silent: (silent) => this.#notices.set("silent", silent ? t("room.silent") : ""),
+      talking: (talking) => this.#notices.set("talking", talking ? t("watch.talking") : "",
+        { name: t("bar.unmute"), icon: "mic", press: () => this.#sending.mute(false) }),
+    }, () => this.#media.level());
+    this.#watch = new Watch({
+      health: () => this.#media.health(),
+      show: (id, quality) => this.#people.quality(id, quality),
+      people: () => this.#people.all,
+      now: () => ({
+        me: this.#id,
+        connected: document.documentElement.dataset.connection === "connected",
+        audio: this.#sending.state.audio,
+        systemMuted: this.#sending.microphone?.muted ?? false,
+      }),
+      notice: (key, text) => this.#notices.set(key, text),
     });
     this.#signal = new Signal(socketURL(), { room: link.room, name: options.name, link: link.token, resume: options.resume }, {
       state: (state) => this.#connection(state),
@@ -182,6 +199,7 @@ export class Room {
     this.#signal.close();
     this.#media.close();
     this.#meter.close();
+    this.#watch.close();
     this.#sound.close();
     this.#calls.close();
     this.#people.close();
@@ -212,9 +230,12 @@ export class Room {
         return this.#pictures();
       case "participant-left":
         this.#sides.remove(message.id);
+        this.#watch.forget(message.id);
         return this.#people.remove(message.id);
       case "call": return this.#calls.update(message);
       case "quality": return this.#calls.quality(message);
+      case "uplink":
+      case "unheard": return this.#watch.receive(message);
       case "speaking": {
         const ids = new Set(message.ids ?? []);
         this.#people.speaking(ids);
@@ -238,7 +259,7 @@ export class Room {
   #failed(error) {
     if (error.code === "media-failed") void this.#media.offer("restart");
     else if (SILENT_ERRORS.has(error.code)) console.warn("dialroom:", error.code, error.text);
-    else this.#notices.pass("error", error.text);
+    else this.#notices.pass("error", errorWords(error));
   }
 
   /** @param {import("../protocol").Welcome} welcome */
@@ -256,6 +277,7 @@ export class Room {
     this.#view = "[]";
     this.#sayState();
     this.#changed();
+    this.#watch.reset();
     if (before && before !== welcome.id) void this.#media.rebuild();
     else if (before && this.#media.state !== "connected") void this.#media.offer("restart");
   }
@@ -269,13 +291,24 @@ export class Room {
     this.#flowed ||= flows;
     const state = signalled === "connected" && !flows ? (this.#flowed ? "reconnecting" : "connecting") : signalled;
     document.documentElement.dataset.connection = state;
-    this.#notices.set("connection", state === "reconnecting" ? t("room.reconnecting") : "");
+    this.#notices.set("connection", this.#trouble(state));
     clearTimeout(this.#mediaTimer);
     if (signalled === "connected" && !flows) {
       this.#mediaTimer = setTimeout(() => this.#notices.set("connection", t("room.blocked")), MEDIA_PATIENCE);
     }
     if (this.#calls) this.#calls.ready = state === "connected";
     this.#changed();
+  }
+
+  /**
+   * @param {Connection} state
+   * @returns {string} what a person should know of it
+   */
+  #trouble(state) {
+    const out = state === "reconnecting" || (state === "connecting" && this.#signal?.failures > 0);
+    if (!out) return "";
+    if (navigator.onLine === false) return t("server.offline");
+    return state === "reconnecting" ? t("room.reconnecting") : t("server.unreachable");
   }
 
   #networkChanged() {
@@ -287,7 +320,7 @@ export class Room {
     const { state, camera } = this.#sending;
     this.#signal.send({ type: "state", ...state });
     showSwitches(this.#toolbar, state);
-    this.#meter.running = state.audio;
+    this.#meter.follow(this.#sending.microphone, !state.audio);
     this.#people.camera = camera;
     this.#people.mine(state);
     this.#sides?.mine(state);
@@ -318,6 +351,7 @@ export class Room {
 
   #sayView() {
     const video = this.#people.wanted();
+    this.#media.fit(this.#people.browsers, video.length);
     const view = JSON.stringify(video);
     if (view !== this.#view && this.#signal.welcomed && this.#signal.send({ type: "view", video })) this.#view = view;
   }
