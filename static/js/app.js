@@ -65,7 +65,7 @@ async function enter(link, { name, captured: asked, muted }, visit) {
   const memory = visit.memory;
   const resume = memory && (await claim(memory.id)) ? memory.token : undefined;
   show("room");
-  room = new Room({ link, name, visit, captured, muted, resume, left: (why, entered) => left(why, entered) });
+  room = new Room({ link, name, visit, captured, muted, resume, left: (why, entered) => left(link, why, entered) });
   byId("rejoin").onclick = () => {
     visit.again = true; // coming back rings nobody by itself
     void enter(link, { name, captured: capture({ microphone: true, camera: link.camera }), muted: false }, visit);
@@ -78,14 +78,15 @@ const FINAL = new Set(["removed", "link-expired", "link-used", "link-invalid", "
 /**
  * The page after the room.
  *
+ * @param {import("./link.js").Link} link
  * @param {import("./signal.js").Why} why
  * @param {boolean} entered whether we ever were in the room
  */
-function left({ code, text }, entered) {
+function left(link, { code, text }, entered) {
   room = null;
   const title = code === "removed" ? "left.removed" : !code || code === "left" ? "left.left" : entered ? "left.lost" : "left.barred";
   byId("left-title").textContent = t(title);
-  byId("left-why").textContent = !code || code === "left" ? t("left.calls") : text;
+  byId("left-why").textContent = code && code !== "left" ? text : link.number ? t("left.calls") : "";
   const rejoin = byId("rejoin");
   rejoin.hidden = FINAL.has(code);
   rejoin.textContent = t(entered || !code ? "left.rejoin" : "left.again");

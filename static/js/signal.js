@@ -57,6 +57,7 @@ export class Signal {
   /** @type {Why | null} the last error, which may be why the socket is closed after it */
   #error = null;
   #wait = FIRST_WAIT;
+  #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -156,6 +157,7 @@ export class Signal {
       this.#resume = message.resume;
       this.#welcomed = true;
       this.#wait = FIRST_WAIT;
+      this.#failures = 0;
     }
     if (message.type === "error") this.#error = message;
     this.#on.message(message);
@@ -193,6 +195,7 @@ export class Signal {
   #lost(socket) {
     if (this.#closed || this.#socket !== socket) return;
     this.#drop();
+    this.#failures++;
     this.#on.state(this.#resume ? "reconnecting" : "connecting");
     this.#retry = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
     this.#wait = Math.min(this.#wait * 2, LAST_WAIT);
@@ -206,6 +209,11 @@ export class Signal {
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
+  }
+
+  /** How many sockets in a row led to no welcome. */
+  get failures() {
+    return this.#failures;
   }
 
   /** Whether the server knows us on this socket. */

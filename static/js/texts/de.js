@@ -153,7 +153,7 @@ export default {
   "unable.title": "Dieser Browser kann nicht telefonieren",
   "unable.text": "Er ist zu alt, oder Anrufe (WebRTC) sind in ihm abgeschaltet. Öffnen Sie den Link in einem aktuellen Chrome, Edge, Firefox oder Safari.",
   "server.unreachable": "Der Server ist nicht zu erreichen. Es wird weiter versucht; ist dieses Gerät online?",
-  "server.offline": "Dieses Gerät ist offline. Sobald es wieder online ist, geht es in den Raum.",
+  "server.offline": "Dieses Gerät ist offline. Sobald das Netz wieder da ist, geht es weiter.",
   "notice.dismiss": "Schließen",
 
   // Microphone, camera and speaker.
@@ -251,7 +251,7 @@ export default {
   "chat.title": "Chat",
   "chat.unread.one": "Chat, {n} ungelesen",
   "chat.unread.other": "Chat, {n} ungelesen",
-  "chat.log": "Nachrichten",
+  "chat.log": "Gespräch",
   "chat.empty": "Noch hat niemand etwas geschrieben. Alle im Raum lesen mit; mit dem Raum ist auch der Chat fort.",
   "chat.message": "Nachricht",
   "chat.placeholder": "An alle schreiben",

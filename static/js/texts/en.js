@@ -153,7 +153,7 @@ export default {
   "unable.title": "This browser cannot make calls",
   "unable.text": "It is too old, or its calls (WebRTC) are switched off. Open the link in a current Chrome, Edge, Firefox or Safari.",
   "server.unreachable": "The server cannot be reached. It is tried again and again; is this device online?",
-  "server.offline": "This device is offline. The room is joined as soon as it is back.",
+  "server.offline": "This device is offline. It goes on as soon as the network is back.",
   "notice.dismiss": "Dismiss",
 
   // Microphone, camera and speaker.
@@ -251,7 +251,7 @@ export default {
   "chat.title": "Chat",
   "chat.unread.one": "Chat, {n} unread",
   "chat.unread.other": "Chat, {n} unread",
-  "chat.log": "Messages",
+  "chat.log": "Conversation",
   "chat.empty": "Nothing has been written yet. Everybody in the room can read what you write; it is gone when the room is.",
   "chat.message": "Message",
   "chat.placeholder": "Write to everybody",
