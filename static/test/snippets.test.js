@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import linksDe from "../js/texts/links.de.js";
 import linksEn from "../js/texts/links.en.js";
-import siteDe from "../js/texts/site.de.js";
 import siteEn from "../js/texts/site.en.js";
 import { parseLink } from "../js/link.js";
 import { crmTemplate, emailButton, frame, inkOn, templates, toElement, toText, webButton } from "../js/snippets.js";
@@ -90,18 +88,6 @@ test("a spreadsheet's template is a formula whose quotes are closed", () => {
 const here = new URL("../", import.meta.url);
 const read = (name) => readFileSync(new URL(name, here), "utf8");
 const english = { ...siteEn, ...linksEn };
-const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
-
-for (const [name, en, de] of [["site", siteEn, siteDe], ["links", linksEn, linksDe]]) {
-  test(`texts of the ${name}: German is complete`, () => {
-    assert.deepEqual(Object.keys(de), Object.keys(en));
-    for (const key of Object.keys(en)) {
-      assert.ok(de[key] && de[key].trim() === de[key], key);
-      if (!key.endsWith(".one")) assert.deepEqual(places(de[key]), places(en[key]), key);
-    }
-  });
-}
-
 test("what the pages say before their texts are loaded is the English text", () => {
   for (const page of ["index.html", "links.html"]) {
     for (const [, key, text] of read(page).matchAll(/data-t="([^"]+)"[^>]*>([^<]*)</g)) assert.equal(text, english[key], `${page}: ${key}`);
