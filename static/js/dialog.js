@@ -25,7 +25,7 @@ export function dialog(title, content, style = "") {
   document.body.append(element);
   element.showModal();
   /** @type {HTMLElement | null} */
-  const first = element.querySelector("[autofocus], h2");
+  const first = element.querySelector("[autofocus]") ?? element.querySelector("h2");
   first?.focus({ preventScroll: true });
   return element;
 }

@@ -26,7 +26,7 @@ const GATHER = 1200;
 /** One line of the list. */
 class Row {
   #face = make("span", { class: "who-face", "aria-hidden": "true" });
-  #name = make("span", { class: "who-name", dir: "auto" });
+  #name = make("bdi");
   #about = make("span", { class: "who-about" });
   #muted = mark("mic-off", t("people.muted"));
   #camera = mark("camera", t("people.camera"));
@@ -41,9 +41,9 @@ class Row {
    * @param {() => void} remove
    */
   constructor(mute, remove) {
-    this.#mute = button(t("people.mute", { name: "" }), "mic-off", "bare", mute);
+    this.#mute = button(t("people.mute", { name: "" }), "mic", "bare", mute);
     this.#remove = button(t("people.remove", { name: "" }), "remove", "bare", remove);
-    this.element = make("li", { class: "who" }, this.#face, make("span", { class: "who-text" }, this.#name, this.#about),
+    this.element = make("li", { class: "who" }, this.#face, make("span", { class: "who-text" }, make("span", { class: "who-name" }, this.#name), this.#about),
       this.#muted, this.#camera, this.#screen, this.#mute, this.#remove);
   }
 
@@ -63,12 +63,13 @@ class Row {
     this.#name.textContent = name;
     const about = [mine ? t("people.me") : "", who.role === "owner" ? t("people.owner") : "", phone ? t("people.phone") : ""];
     this.#about.textContent = about.filter(Boolean).join(" · ");
-    this.#muted.hidden = who.audio;
     this.#camera.hidden = !who.video;
     this.#screen.hidden = !who.screen;
+    // The button shows what the mark would: an open microphone, or a closed one.
     this.#mute.hidden = mine || !moderate || !(who.audio || phone);
+    this.#muted.hidden = who.audio || !this.#mute.hidden;
     this.#remove.hidden = mine || !moderate;
-    relabel(this.#mute, t(who.audio ? "people.mute" : "people.let-speak", { name }), who.audio ? "mic-off" : "mic");
+    relabel(this.#mute, t(who.audio ? "people.mute" : "people.let-speak", { name }), who.audio ? "mic" : "mic-off");
     relabel(this.#remove, t(phone ? "people.hang-up" : "people.remove", { name }), phone ? "hangup" : "remove");
     this.element.dataset.participant = who.id;
   }
@@ -97,7 +98,7 @@ export class Participants {
    */
   constructor(on, below) {
     this.#on = on;
-    this.element = make("div", { class: "side-body" }, make("div", { class: "side-scroll", tabindex: "-1" }, this.#list), make("div", { class: "side-foot" }, ...below));
+    this.element = make("div", { class: "side-body" }, make("div", { class: "side-scroll", tabindex: "0" }, this.#list), make("div", { class: "side-foot" }, ...below));
   }
 
   /**
