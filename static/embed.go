@@ -1,7 +1,8 @@
 // Package static holds the pages and ES modules that browsers load: index.html
 // is the landing page, room.html the room, links.html the place where links and
-// buttons are made, docs the manual. They are served as they are: there is no
-// build step, no framework and no file from anywhere else.
+// buttons are made, docs the manual. They are served as they are,
+// comments aside ([Sent]): there is no build step, no framework and no file
+// from anywhere else.
 //
 // The modules live in js, one job each; js/app.js ties those of the room
 // together. What they say is in js/texts, one file per language. Types are

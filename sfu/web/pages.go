@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/cloudwego/hertz/pkg/app"
+
+	"dialroom/static"
 )
 
 // page is one file, ready to be sent.
@@ -52,6 +54,7 @@ func loadPages(files fs.FS) ([]page, error) {
 		if err != nil {
 			return err
 		}
+		body = static.Sent(name, body)
 		sum := sha256.Sum256(body)
 		tag := hex.EncodeToString(sum[:12])
 		p := page{path: "/" + name, contentType: kind.name, plain: form{`"` + tag + `"`, body}}
