@@ -49,6 +49,7 @@ type source struct {
 	spoke   uint64  // tick of the owner's last speech, 0 never
 	packets uint64  // of the track, at the last tick
 	shown   int     // slots that carry it
+	still   int     // ticks without a packet
 }
 
 // use returns the protocol's name for what the source puts into a slot.
