@@ -135,7 +135,7 @@ export class CallCard {
     this.element.classList.toggle("speaking", speaking);
   }
 
-  /** @param {boolean} pinned whether it is the large tile */
+  /** @param {boolean} pinned whether it was made large */
   set pinned(pinned) {
     this.#actions.pinned = pinned;
   }

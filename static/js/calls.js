@@ -17,7 +17,7 @@ import { callWords } from "./words.js";
 
 /**
  * @typedef {object} Options
- * @property {Pick<import("./stage.js").Stage, "put" | "drop" | "pin" | "focus" | "main">} stage
+ * @property {Pick<import("./stage.js").Stage, "put" | "drop" | "pin" | "focus" | "pinned">} stage
  * @property {string} number of the link, "" when it has none
  * @property {string} trunk  of the link
  * @property {boolean} microphone whether the browser has given one
@@ -206,9 +206,10 @@ export class Calls {
     this.#cards.find((c) => c.call.id === person.call)?.person(person);
   }
 
-  /** Marks the large tile; called when the stage has been arranged. */
+  /** Marks the pinned tile; called when the stage has been arranged. */
   arranged() {
-    for (const [card, key] of this.#keys) card.pinned = key === this.#o.stage.main;
+    const { pinned } = this.#o.stage;
+    for (const [card, key] of this.#keys) card.pinned = key === pinned;
   }
 
   /**

@@ -29,7 +29,7 @@ export class People {
   #camera = null;
 
   /**
-   * @param {Pick<import("./stage.js").Stage, "put" | "drop" | "pin" | "width" | "main">} stage
+   * @param {Pick<import("./stage.js").Stage, "put" | "drop" | "pin" | "width" | "main" | "pinned">} stage
    * @param {() => void} changed called when who is here has changed
    */
   constructor(stage, changed) {
@@ -148,10 +148,10 @@ export class People {
     this.#tiles.get(id)?.quality(quality);
   }
 
-  /** Marks the large tile; called when the stage has been arranged. */
+  /** Marks the pinned tile; called when the stage has been arranged. */
   arranged() {
-    const { main } = this.#stage;
-    for (const [key, tile] of this.#tiles) tile.pinned = key === main;
+    const { pinned } = this.#stage;
+    for (const [key, tile] of this.#tiles) tile.pinned = key === pinned;
   }
 
   /** Everybody who is here, phones too. */

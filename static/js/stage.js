@@ -102,7 +102,7 @@ export class Stage {
    * @param {string} key
    */
   pin(key) {
-    if (this.main === key) {
+    if (this.pinned === key) {
       this.#pinned = "";
       this.#small.add(key);
     } else {
@@ -123,11 +123,14 @@ export class Stage {
     this.#arrangeSoon();
   }
 
+  /** The key of the tile that is pinned, or of the screen that is as good as that; "" when there is none. */
+  get pinned() {
+    return this.#pinned || (this.#items.findLast((i) => i.kind === "screen" && !this.#small.has(i.key))?.key ?? "");
+  }
+
   /** The key of the large tile, "" when all are equal. */
   get main() {
-    const wanted = [this.#focused, this.#pinned].find((key) => this.#find(key));
-    const screen = this.#items.findLast((i) => i.kind === "screen" && !this.#small.has(i.key));
-    return wanted ?? screen?.key ?? "";
+    return this.#focused || this.pinned;
   }
 
   /** How many tiles there are. */
@@ -192,6 +195,7 @@ export class Stage {
     });
     this.#list.classList.toggle("scrolls", needed > height);
     this.#list.classList.toggle("floats", floats);
+    this.#list.classList.toggle("nothing-to-pin", this.#pinned === "" && (this.#items.length === 1 || (floats && this.#items.length === 2)));
     this.#list.classList.toggle("one-thing", solo);
     this.#changed();
   }
@@ -239,7 +243,7 @@ export class Stage {
     clearTimeout(this.#touched);
     for (const item of this.#items) item.element.remove();
     this.#items = [];
-    this.#list.classList.remove("scrolls", "floats", "one-thing");
+    this.#list.classList.remove("scrolls", "floats", "one-thing", "nothing-to-pin");
   }
 }
 

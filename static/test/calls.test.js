@@ -27,14 +27,14 @@ function room({ number = "610", trunk = "", microphone = true, dialled = [] } = 
 function fakeStage() {
   const tiles = new Map();
   return {
-    tiles, main: "", focused: "",
+    tiles, pinned: "", focused: "",
     put(key, kind, element) {
       assert.equal(kind, "phone");
       tiles.set(key, element);
     },
     drop(key) { tiles.delete(key); },
     focus(key) { this.focused = key; },
-    pin(key) { this.main = key; },
+    pin(key) { this.pinned = key; },
   };
 }
 
