@@ -17,7 +17,7 @@ export function dialog(title, content, style = "") {
   const id = `dialog-${++dialogs}`;
   /** @type {HTMLDialogElement} */
   const element = make("dialog", { class: "dialog " + style, "aria-labelledby": id },
-    make("header", { class: "side-head" }, make("h2", { id, tabindex: "-1" }, title), button(t("panel.close"), "close", "bare", () => element.close())),
+    make("div", { class: "side-head" }, make("h2", { id, tabindex: "-1" }, title), button(t("panel.close"), "close", "bare", () => element.close())),
     make("div", { class: "dialog-body" }, ...content));
   element.addEventListener("close", () => element.remove());
   // The element itself is only what lies around its box.

@@ -38,7 +38,7 @@ export class Panel {
     this.#changed = changed;
     this.#opener = opener;
     this.#element.setAttribute("aria-labelledby", this.#title.id);
-    this.#element.replaceChildren(make("header", { class: "side-head" }, this.#title, button(t("panel.close"), "close", "bare", () => this.close())));
+    this.#element.replaceChildren(make("div", { class: "side-head" }, this.#title, button(t("panel.close"), "close", "bare", () => this.close())));
     const { signal } = this.#abort;
     this.#element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -112,7 +112,8 @@ export class Panel {
     this.#backdrop.hidden = !covers;
     for (const behind of document.querySelectorAll(".view-room > .top, #stage, #controls")) behind.toggleAttribute("inert", covers);
     this.#element.setAttribute("role", covers ? "dialog" : "complementary");
-    this.#element.setAttribute("aria-modal", String(covers));
+    if (covers) this.#element.setAttribute("aria-modal", "true");
+    else this.#element.removeAttribute("aria-modal");
   }
 
   /** Takes it away for good. */

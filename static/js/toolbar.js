@@ -86,7 +86,7 @@ export class Toolbar {
       });
       entry.setAttribute("role", "menuitem");
       entry.tabIndex = -1;
-      if (item.key) entry.append(make("kbd", { "aria-hidden": "true" }, item.key));
+      if (item.key) entry.append(make("kbd", { "data-text": item.key }));
       this.#menu.append(entry);
       places.push(entry);
     }
@@ -148,12 +148,14 @@ export class Toolbar {
   }
 
   /**
+   * The number is drawn by the style sheet: in the button's text it would be read out beside the name.
+   *
    * @param {HTMLElement} place
    * @param {number} count
    */
   #badge(place, count) {
     place.querySelector(".badge")?.remove();
-    if (count > 0) place.append(make("span", { class: "badge", "aria-hidden": "true" }, count > MOST ? MOST + "+" : String(count)));
+    if (count > 0) place.append(make("i", { class: "badge", "data-text": count > MOST ? MOST + "+" : String(count) }));
   }
 
   #entries() {
