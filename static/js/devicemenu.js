@@ -53,14 +53,14 @@ export class DeviceChoice {
     const select = (/** @type {DeviceKind} */ kind) => make("select", { id: id + kind, change: () => void this.#chosen(kind) });
     this.#selects = { microphone: select("microphone"), camera: select("camera"), speaker: select("speaker") };
     const label = (/** @type {DeviceKind} */ kind) => make("label", { for: id + kind }, t("devices." + kind));
-    const { microphone, camera, speaker } = this.#selects;
+    const row = (/** @type {Node[]} */ ...nodes) => make("div", { class: "field-row" }, ...nodes);
     this.#meter.setAttribute("aria-label", t("devices.level"));
     const test = button(t("devices.test"), "speaker", "pill", () => void this.#test(test));
+    const { microphone, camera, speaker } = this.#selects;
     this.element = make("div", { class: "choice" },
       make("div", { class: "field" }, label("microphone"), microphone, this.#meter),
-      make("div", { class: "field" }, label("camera"), make("div", { class: "field-row" }, camera, this.#flip)),
-      make("div", { class: "field" }, ...(canChooseSpeaker() ? [label("speaker")] : []),
-        make("div", { class: "field-row" }, ...(canChooseSpeaker() ? [speaker] : []), test), this.#said));
+      make("div", { class: "field" }, label("camera"), row(camera, this.#flip)),
+      make("div", { class: "field" }, label("speaker"), row(speaker, test), this.#said));
     navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.refresh(), { signal: this.#watching.signal });
     void this.refresh();
   }
@@ -87,16 +87,16 @@ export class DeviceChoice {
     // Before a permission the browser only says that there is one, and not which.
     const known = devices.filter((d) => d.deviceId !== "");
     const options = known.map((d, i) => new Option(d.label || t("devices.numbered." + kind, { number: i + 1 }), d.deviceId));
-    if (options.length === 0) {
-      const none = kind !== "speaker" && devices.length === 0 ? t("devices.none." + kind) : t("devices.usual");
-      options.push(new Option(none, ""));
-    } else if (kind === "speaker" && !known.some((d) => d.deviceId === "default")) {
-      options.unshift(new Option(t("devices.usual"), ""));
-    }
+    if (kind === "speaker" && !known.some((d) => d.deviceId === "default")) options.unshift(new Option(t("devices.usual"), ""));
     select.replaceChildren(...options);
-    select.disabled = known.length === 0;
-    const wanted = options.find((o) => o.value === used) ?? options[0];
-    wanted.selected = true;
+    // What cannot be chosen need not be shown; only the speaker's test is of use without a choice.
+    const none = known.length === 0 || (kind === "speaker" && !canChooseSpeaker());
+    select.hidden = none;
+    const field = /** @type {HTMLElement} */ (select.closest(".field"));
+    if (kind === "speaker") field.querySelector("label")?.toggleAttribute("hidden", none);
+    else field.hidden = none;
+    const wanted = options.find((o) => o.value === used) ?? options.at(0);
+    if (wanted) wanted.selected = true;
   }
 
   /** Meters what the microphone hears, also while it is muted. */

@@ -153,8 +153,9 @@ export class PreJoin {
     this.#video.classList.toggle("mirrored", this.#camera?.getSettings().facingMode !== "environment");
     const name = cleanName(this.#name.value);
     const face = byId("own-face");
-    face.hidden = seen;
-    face.textContent = name ? initials(name) : "";
+    face.hidden = seen || !name;
+    byId("own-note").hidden = seen || name !== "";
+    face.textContent = initials(name);
     face.className = "face hue-" + hue(name, HUES);
   }
 
