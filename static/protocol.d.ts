@@ -41,6 +41,8 @@ export interface Call {
   answeredAt?: number;
   /** A call that came in; left out for one that was dialled. */
   direction?: "in";
+  /** Somebody has typed the number: to call it again, `dial` needs `add` again. */
+  added?: true;
 }
 
 /** What the page may do beside what everybody may. */

@@ -146,7 +146,7 @@ func (w *world) noCalls(cause string) {
 	if refusal, err := dialAsScript(w.soon(), w.script(), "script room", "+4930000003"); refusal != "guard-unavailable" && (err == nil || !strings.Contains(err.Error(), "503")) {
 		w.Errorf("a script: %q, %v", refusal, err)
 	}
-	eventually(w.T, patience, "it is not ready", func() bool { return w.readiness() == 503 }) // what it said last is good for a second
+	eventually(w.TB, patience, "it is not ready", func() bool { return w.readiness() == 503 }) // what it said last is good for a second
 	if !strings.Contains(w.log.String(), cause) {
 		w.Errorf("the log does not say %q", cause)
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -20,10 +21,11 @@ type screen struct {
 
 var screens = []screen{{"desktop", 1280, 800, false}, {"phone", 390, 844, true}}
 
-// shoot keeps pictures of the page on every screen, light and dark, when they are wanted.
+// shoot keeps pictures of the page on every screen, light and dark, when they
+// are wanted; CI wants them.
 func (p *tab) shoot(name string) {
 	p.Helper()
-	if os.Getenv("DIALROOM_SCREENSHOTS") == "" {
+	if os.Getenv("DIALROOM_SCREENSHOTS") == "" && os.Getenv("CI") == "" {
 		return
 	}
 	dir := filepath.Join(prepared.root, "artifacts")
@@ -46,12 +48,21 @@ func (p *tab) shoot(name string) {
 			}
 		}
 	}
-	p.do(chromedp.ResetViewport(), colours("light"))
+	p.back()
+}
+
+// back gives the page the screen back that it was opened on.
+func (p *tab) back() {
+	p.Helper()
+	p.do(viewport(p.screen), colours(cmp.Or(p.scheme, "light")))
 }
 
 func viewport(s screen) chromedp.Action[chromedp.Void] {
 	if s.mobile {
-		return chromedp.EmulateViewport(s.width, s.height, chromedp.EmulateMobile, chromedp.EmulatePortrait)
+		return chromedp.EmulateViewport(s.width, s.height, chromedp.EmulateMobile, chromedp.EmulatePortrait, chromedp.EmulateTouch)
+	}
+	if s.width == 0 {
+		return chromedp.ResetViewport()
 	}
 	return chromedp.EmulateViewport(s.width, s.height)
 }

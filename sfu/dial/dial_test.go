@@ -58,7 +58,7 @@ func TestWhatIsRefusedIsNeverSent(t *testing.T) {
 		{"no number", nil, Request{Number: "+49@evil"}, wire.BadNumber, ""},
 		{"a trunk that cannot be one", nil, Request{Number: phoneNumber, Trunk: "tr/../x"}, wire.BadTrunk, phoneNumber},
 		{"a number no rule covers", func(h *house) {
-			h.SetPolicy(Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+48"}})})
+			h.SetPolicy(Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+48"}}), AddPhone: true})
 		}, Request{Number: phoneNumber}, wire.NotAllowed, phoneNumber},
 		{"an extension no trunk carries", func(h *house) {
 			h.SetPolicy(Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+"}})})

@@ -9,7 +9,7 @@ import (
 // migrations bring a file from version i to version i+1 (PRAGMA user_version).
 // A published one is never edited. Times are Unix milliseconds, money is in
 // millionths of the currency of the rates.
-func migrations() []string { return []string{version1, version2} }
+func migrations() []string { return []string{version1, version2, version3} }
 
 const version1 = `
 CREATE TABLE calls (
@@ -118,6 +118,9 @@ CREATE TABLE links (
 ) STRICT;
 CREATE INDEX links_by_time ON links (minted_at);
 `
+
+// version3 knows which links make their visitors owners.
+const version3 = `ALTER TABLE links ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;`
 
 // migrate brings the file to the newest version, in one transaction.
 func migrate(db *sql.DB) error {

@@ -303,6 +303,20 @@ func (p *Peer) Stats() Stats {
 	return st
 }
 
+// Arrival says how the microphone's packets arrived so far; false before the
+// first of them. It is cheap enough to be asked every few seconds.
+func (p *Peer) Arrival() (room.Arrival, bool) {
+	p.in.Lock()
+	defer p.in.Unlock()
+	group := p.in.uplinks[room.Mic]
+	if len(group) == 0 || !group[0].stats.started {
+		return room.Arrival{}, false
+	}
+	r := &group[0].stats
+	return room.Arrival{Expected: uint64(r.highest - r.base + 1), Received: uint64(r.received),
+		Jitter: time.Duration(r.jitter * float64(time.Second) / float64(r.clock))}, true
+}
+
 // Traffic counts the packets from and to all browsers so far.
 type Traffic struct{ Received, Sent uint64 }
 

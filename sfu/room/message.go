@@ -45,6 +45,7 @@ type Call struct {
 	AnsweredAt  int64      `json:"answeredAt,omitempty"`  // Unix milliseconds
 	Name        string     `json:"-"`                     // what the phone is called in the room; its number when empty
 	Direction   string     `json:"direction,omitempty"`   // wire.In for a call that came in
+	Added       bool       `json:"added,omitempty"`       // somebody has typed the number
 	Anchor      bool       `json:"-"`                     // the room lives as long as this call does
 }
 

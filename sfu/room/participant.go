@@ -1,17 +1,11 @@
 package room
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"unicode/utf8"
-)
-
 // Participant is one person in a room: a browser, or a phone.
 type Participant struct {
 	room    *Room // fixed after join
 	id      string
 	kind    string // Browser or Telephone
+	role    Role
 	session any
 
 	// Guarded by room.mu.
@@ -21,26 +15,29 @@ type Participant struct {
 	sounds []*source // those of tracks that are no pictures, for the ticker
 
 	// Of a browser, guarded by room.mu.
-	token   string
-	sender  Sender // nil while the WebSocket is gone
-	grace   Timer  // set while the WebSocket is gone
-	absent  int    // counts absences, to tell a stopped timer's late call
-	onLeft  func()
-	media   Media
-	up      bool // media is there and has not failed
-	state   *State
-	slots   []slot
-	stale   bool // the page still believes in slots of a former media
-	view    []View
-	viewSet bool
-	sent    *Send // what the page was told last
-
-	sentLayers []string
+	token      string
+	sender     Sender // nil while the WebSocket is gone
+	grace      Timer  // set while the WebSocket is gone
+	absent     int    // counts absences, to tell a stopped timer's late call
+	onLeft     func()
+	media      Media
+	up         bool // media is there and has not failed
+	state      *State
+	slots      []slot
+	stale      bool // the page still believes in slots of a former media
+	view       []View
+	viewSet    bool
+	sent       *Send    // what the page was told last
+	sentLayers []string // and of the sizes of its camera's picture
+	unheard    bool     // the page was told so
+	muted      *string  // who has muted it while the page was away
+	uplink     uplink
 	dialed     *dialMemory
 
 	// Of a phone, guarded by room.mu.
-	call *call
-	leg  Leg
+	call   *call
+	leg    Leg
+	silent bool // muted by an owner or an operator
 
 	// Speech, guarded by room.mu.
 	speaking bool
@@ -59,9 +56,6 @@ type View struct {
 	Kind  Kind // Camera or Screen
 	Width int  // in device pixels; 0 is unknown
 }
-
-// ErrChat is the cause of a refused chat message.
-var ErrChat = errors.New("bad chat message")
 
 // ID returns the participant's id.
 func (p *Participant) ID() string { return p.id }
@@ -130,24 +124,6 @@ func (p *Participant) SetView(list []View) {
 	})
 }
 
-// Chat sends a text to everybody in the room, its author included. Errors: ErrChat.
-func (p *Participant) Chat(text string) error {
-	text = strings.TrimSpace(clean(text, "\n\t"))
-	switch {
-	case text == "":
-		return fmt.Errorf("%w: empty", ErrChat)
-	case utf8.RuneCountInString(text) > MaxChat:
-		return fmt.Errorf("%w: over %d characters", ErrChat, MaxChat)
-	}
-	p.room.update(func() {
-		if !p.gone {
-			at := p.room.m.cfg.Clock.Now().UnixMilli()
-			p.room.broadcast(nil, Chat{Type: "chat", ChatLine: ChatLine{ID: p.id, Name: p.name, Text: text, At: at}})
-		}
-	})
-	return nil
-}
-
 // Leave takes the participant out for good. It does nothing when its messages go
 // to another Sender by now: the page was resumed elsewhere.
 func (p *Participant) Leave(s Sender) {
@@ -200,7 +176,7 @@ func (p *Participant) send(msg any) {
 // on reports whether a track of that kind counts as switched on.
 func (p *Participant) on(k Kind) bool {
 	if p.kind == Telephone {
-		return k == Phone
+		return k == Phone && !p.silent
 	}
 	if p.state == nil {
 		return p.tracks[k] != nil
@@ -218,6 +194,9 @@ func (p *Participant) on(k Kind) bool {
 func (p *Participant) info() Info {
 	i := Info{ID: p.id, Name: p.name, Kind: p.kind, Video: p.on(Camera), Screen: p.on(Screen)}
 	i.Audio = p.on(Mic) || p.on(Phone)
+	if p.role == Owner {
+		i.Role = Owner
+	}
 	if p.call != nil {
 		i.Call = p.call.ID
 	}

@@ -50,6 +50,7 @@ type source struct {
 	packets uint64  // of the track, at the last tick
 	shown   int     // slots that carry it
 	layers  []layer // of a picture in several sizes, smallest first
+	still   int     // ticks without a packet
 }
 
 // use returns the protocol's name for what the source puts into a slot.

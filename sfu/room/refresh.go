@@ -216,6 +216,7 @@ func (r *Room) sendWishes() {
 			now.Mic = now.Mic || p.tracks[Phone] == nil
 		}
 		if p.sent == nil || *p.sent != now {
+			p.wantAnew(p.sent, now)
 			p.sent = &now
 			p.send(now)
 		}
@@ -282,6 +283,10 @@ func (r *Room) tick() {
 		if r.listen(p) {
 			moved = true
 		}
+		p.watchSilence()
+		if r.ticks%uplinkEvery == 0 {
+			r.measure(p)
+		}
 	}
 	if moved {
 		r.tellSpeaking()
@@ -296,10 +301,14 @@ func (r *Room) listen(p *Participant) (moved bool) {
 	loudest := float32(floorLevel)
 	for _, s := range p.sounds {
 		packets := s.track.Packets()
-		if packets == s.packets && s.score == floorLevel {
+		fresh := packets != s.packets
+		if s.still++; fresh {
+			s.still = 0
+		}
+		if !fresh && s.score == floorLevel {
 			continue // nothing flows
 		}
-		before, fresh := s.score, packets != s.packets
+		before := s.score
 		s.packets = packets
 		s.hear(s.track.Level(), fresh && p.on(s.track.Kind))
 		moved = moved || s.score != before
@@ -335,6 +344,7 @@ func (r *Room) tellSpeaking() {
 // hush forgets who spoke, when the room falls out of the ticker's care.
 func (r *Room) hush() {
 	for _, p := range r.people {
+		p.watchSilence()
 		p.speaking, p.loud = false, floorLevel
 		for _, s := range p.sounds {
 			s.score = floorLevel

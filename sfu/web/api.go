@@ -82,6 +82,7 @@ type Operators struct {
 var (
 	errNoKey    = errors.New("no API key, or not one of the settings")
 	errTooMany  = errors.New("too many requests without a key")
+	errUnmute   = errors.New("only they themselves can unmute")
 	errNotFound = errors.New("there is no such thing")
 	errNoRoute  = errors.New("no such path")
 	errNoMethod = errors.New("no such method here")
@@ -109,6 +110,7 @@ func (s *Server) apiRoutes() {
 		{http.MethodGet, "/rooms", s.listRooms},
 		{http.MethodGet, "/participants", s.listParticipants},
 		{http.MethodDelete, "/participants/:id", s.kick},
+		{http.MethodPatch, "/participants/:id", s.mute},
 		{http.MethodGet, "/calls", s.listCalls},
 		{http.MethodDelete, "/calls/:id", s.hangUp},
 		{http.MethodGet, "/trunks", s.listTrunks},
@@ -198,6 +200,8 @@ func apiAnswerTo(err error) (int, apiError) {
 		return http.StatusTooManyRequests, apiError{"too-many", "Too many requests without a valid key; wait a few seconds."}
 	case errors.Is(err, errNotFound):
 		return http.StatusNotFound, apiError{"not-found", "There is nothing with this id."}
+	case errors.Is(err, errUnmute):
+		return http.StatusConflict, apiError{"not-allowed", "Only they themselves can switch their microphone on."}
 	case errors.Is(err, errNoRoute):
 		return http.StatusNotFound, apiError{"not-found", "The API has no such path; " + apiPath + "/openapi.json describes it."}
 	case errors.Is(err, errNoMethod):

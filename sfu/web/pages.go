@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/cloudwego/hertz/pkg/app"
+
+	"dialroom/static"
 )
 
 // page is one file, ready to be sent.
@@ -33,8 +35,8 @@ type form struct {
 	body []byte
 }
 
-// worthCompressing is the size below which a file fits one packet anyway, in bytes.
-const worthCompressing = 1000
+// worthCompressing is the size below which gzip's own header eats what it saves, in bytes.
+const worthCompressing = 200
 
 // loadPages reads all files. They are small, and never change while the
 // process runs, so that they are compressed once and as well as can be.
@@ -52,6 +54,7 @@ func loadPages(files fs.FS) ([]page, error) {
 		if err != nil {
 			return err
 		}
+		body = static.Sent(name, body)
 		sum := sha256.Sum256(body)
 		tag := hex.EncodeToString(sum[:12])
 		p := page{path: "/" + name, contentType: kind.name, plain: form{`"` + tag + `"`, body}}
@@ -80,6 +83,13 @@ func compress(body []byte) []byte {
 	_, _ = w.Write(body)                                  // a Buffer never fails
 	_ = w.Close()
 	return b.Bytes()
+}
+
+// part reports whether the file is a script or a style sheet: part of a
+// document, never one itself.
+func (p page) part() bool {
+	ext := path.Ext(p.path)
+	return ext == ".js" || ext == ".css"
 }
 
 // folder returns the address that lacks the slash of a folder's page, "" for
@@ -150,6 +160,11 @@ func (p page) serve(_ context.Context, ctx *app.RequestContext) {
 	h.Set("Cache-Control", "no-cache")
 	if p.policy != "" {
 		h.Set("Content-Security-Policy", p.policy)
+	}
+	if p.part() {
+		for _, name := range documentHeaders() {
+			h.Del(name)
+		}
 	}
 	if matches(ctx.Request.Header.GetAll("If-None-Match"), f.etag) {
 		ctx.SetStatusCode(http.StatusNotModified)

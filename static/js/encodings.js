@@ -3,6 +3,8 @@
  * which of it runs, and in which telephone codec.
  */
 
+import { codecToSet } from "./codecs.js";
+
 /** @typedef {import("../protocol").TrackKind} TrackKind */
 /** @typedef {import("../protocol").PhoneCodec} PhoneCodec */
 
@@ -61,19 +63,4 @@ export async function tune(sender, { active, layers = null, codec = false }) {
   }
   // A browser that does not know encodings[].codec ignores it.
   return !other || sender.getParameters().encodings[0]?.codec?.mimeType === other.mimeType;
-}
-
-/**
- * What to put into the encoding so that `codec` is sent; null when it is sent already.
- *
- * @param {RTCRtpSendParameters} parameters
- * @param {PhoneCodec} codec
- * @returns {RTCRtpCodec | null}
- */
-function codecToSet(parameters, codec) {
-  const mimeType = "audio/" + codec;
-  const same = (/** @type {{mimeType: string} | undefined} */ c) => c?.mimeType.toLowerCase() === mimeType.toLowerCase();
-  if (parameters.codecs.length === 0) return null; // before the first answer
-  if (same(parameters.encodings[0].codec ?? parameters.codecs[0])) return null;
-  return { mimeType, clockRate: 8000, channels: 1 };
 }

@@ -27,7 +27,8 @@ export class Level {
     this.#context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
     const samples = new Float32Array(WINDOW);
     this.#timer = setInterval(() => {
-      if (document.hidden) return;
+      // A context that waits for a touch of the page hears nothing, which is not the same as silence.
+      if (document.hidden || this.#context?.state !== "running") return;
       analyser.getFloatTimeDomainData(samples);
       told(Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / WINDOW));
     }, PERIOD);

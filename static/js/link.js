@@ -21,7 +21,7 @@
  */
 
 /** Extensions have two to six digits; anything longer is a number of the world. */
-const MAX_EXTENSION = 6;
+export const MAX_EXTENSION = 6;
 
 /** Longer names are cut: they would only be cut on the tile. */
 export const MAX_NAME = 64;

@@ -11,8 +11,9 @@
  * codec where the browser cannot do it in place, and to restart ICE.
  */
 
+import { fingerprint, phoneCodecs, prefer } from "./codecs.js";
 import { encodingsOf, tune } from "./encodings.js";
-import { slotStats, senderStats } from "./stats.js";
+import { healthOf, senderStats, slotStats } from "./stats.js";
 
 /** @typedef {import("../protocol").TrackKind} TrackKind */
 /** @typedef {import("../protocol").PhoneCodec} PhoneCodec */
@@ -31,7 +32,10 @@ import { slotStats, senderStats } from "./stats.js";
 
 /** How many people are heard, phones heard and pictures seen at once; the server chooses which. */
 const POOL = { voice: 4, phone: 2, video: 6 };
-/** So many pictures are seen at most: as many as tiles that are still faces. */
+/** What a picture may come in. Naming no more keeps an offer small: each slot repeats the list. */
+const PICTURES = ["VP8", "H264", "VP9", "AV1"];
+/** The pool of pictures grows by so many, up to so many: an offer stays well below the 64 KiB the server takes. */
+const MORE_PICTURES = 4;
 const MOST_PICTURES = 24;
 
 /** A silent connection often comes back by itself within a second or two. */
@@ -56,9 +60,6 @@ export class Media {
   #iceServers = [];
   /** @type {Want} */
   #want = { mic: true, camera: true, screen: true, phone: false };
-  /** Sizes of the camera's picture that are wanted, null for all. @type {string[] | null} */
-  #layers = null;
-  #pictures = POOL.video;
   #tuning = Promise.resolve();
   #waiting = false; // for an answer
   /** @type {"" | "plain" | "restart"} */
@@ -69,6 +70,9 @@ export class Media {
   #repair;
   /** @type {PhoneCodec} */
   #preferred = "PCMA";
+  #pictures = POOL.video;
+  /** Sizes of the camera's picture that somebody gets, null for all. @type {string[] | null} */
+  #layers = null;
 
   /** @param {Callbacks} on */
   constructor(on) {
@@ -90,9 +94,9 @@ export class Media {
     if (this.#tracks.get("screen")) this.#publish(pc, "screen", "video");
     if (this.#tracks.get("screen-audio")) this.#publish(pc, "screen-audio", "audio");
 
-    this.#receive(pc, "voice", "audio", POOL.voice, ["opus"]);
-    this.#receive(pc, "phone", "audio", POOL.phone, ["PCMA", "PCMU", "G722"]);
-    this.#receive(pc, "video", "video", this.#pictures, []);
+    this.#receive(pc, "voice", "audio", ["opus"], POOL.voice);
+    this.#receive(pc, "phone", "audio", ["PCMA", "PCMU", "G722"], POOL.phone);
+    this.#receive(pc, "video", "video", PICTURES, this.#pictures);
     pc.onconnectionstatechange = () => this.#changed(pc);
     return pc;
   }
@@ -104,7 +108,7 @@ export class Media {
    */
   #publish(pc, kind, medium) {
     const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: encodingsOf(kind) });
-    if (medium === "audio") this.#prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
+    if (medium === "audio") prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
     this.#lines.set(kind, line);
     return line;
   }
@@ -113,29 +117,16 @@ export class Media {
    * @param {RTCPeerConnection} pc
    * @param {Slot["pool"]} pool
    * @param {"audio" | "video"} medium
+   * @param {string[]} names of codecs
    * @param {number} count
-   * @param {string[]} names of codecs; empty for all of the medium
    */
-  #receive(pc, pool, medium, count, names) {
+  #receive(pc, pool, medium, names, count) {
     for (let i = 0; i < count; i++) {
       const line = pc.addTransceiver(medium, { direction: "recvonly" });
-      if (names.length > 0) this.#prefer(line, names);
+      prefer(line, names, medium);
       this.#slots.push({ pool, line, use: null });
       if (medium === "audio") this.#on.sound(pool + i, line.receiver.track);
     }
-  }
-
-  /**
-   * Narrows a line to codecs, in this order. CN and telephone-event fall away
-   * with it, so the telephone rendition has a packet every 20 ms.
-   *
-   * @param {RTCRtpTransceiver} line
-   * @param {string[]} names
-   */
-  #prefer(line, names) {
-    const known = RTCRtpReceiver.getCapabilities("audio")?.codecs ?? [];
-    const chosen = names.flatMap((name) => known.filter((c) => c.mimeType.toLowerCase() === "audio/" + name.toLowerCase()));
-    if (chosen.length > 0) line.setCodecPreferences?.(chosen);
   }
 
   /**
@@ -211,6 +202,8 @@ export class Media {
    * @param {MediaStreamTrack | null} track
    */
   async setTrack(kind, track) {
+    // What a screen shows is mostly still and must be sharp; what it sounds like is not speech.
+    if (track && kind.startsWith("screen")) track.contentHint = track.kind === "video" ? "detail" : "music";
     this.#tracks.set(kind, track);
     const line = this.#lines.get(kind);
     if (line) {
@@ -235,19 +228,6 @@ export class Media {
     this.#apply();
   }
 
-  /**
-   * Makes room for so many pictures, in steps, so that it seldom happens: it needs another offer.
-   *
-   * @param {number} count
-   */
-  async show(count) {
-    const before = this.#pictures;
-    while (this.#pictures < Math.min(count, MOST_PICTURES)) this.#pictures = Math.min(2 * this.#pictures, MOST_PICTURES);
-    if (this.#pictures === before || this.#closed) return;
-    this.#receive(this.#pc, "video", "video", this.#pictures - before, []);
-    await this.offer();
-  }
-
   #apply() {
     const { mic, camera, screen, phone } = this.#want;
     /** @type {[TrackKind, boolean][]} */
@@ -255,7 +235,7 @@ export class Media {
     for (const [kind, on] of active) {
       const line = this.#lines.get(kind);
       if (!line) continue;
-      const wanted = { active: on, layers: kind === "camera" ? this.#layers : null, codec: kind === "phone" ? phone : /** @type {const} */ (false) };
+      const wanted = { active: on, layers: kind === "camera" ? this.#layers : null, codec: kind === "phone" && phone };
       // One change at a time: a second setParameters on stale parameters would be refused.
       this.#tuning = this.#tuning.then(async () => {
         if (!(await tune(line.sender, wanted))) await this.#renegotiate(wanted.codec);
@@ -268,8 +248,22 @@ export class Media {
     const line = this.#lines.get("phone");
     if (!codec || !line || this.#preferred === codec) return;
     this.#preferred = codec;
-    this.#prefer(line, phoneCodecs(codec));
+    prefer(line, phoneCodecs(codec));
     await this.offer();
+  }
+
+  /**
+   * Makes room for pictures. It needs another offer, so it goes in steps.
+   *
+   * @param {number} pictures we would like to see at once
+   */
+  fit(pictures) {
+    const missing = Math.min(pictures, MOST_PICTURES) - this.#pictures;
+    if (missing <= 0 || this.#pc.connectionState !== "connected" || !this.#on.online()) return;
+    const more = Math.min(Math.max(missing, MORE_PICTURES), MOST_PICTURES - this.#pictures);
+    this.#pictures += more;
+    this.#receive(this.#pc, "video", "video", PICTURES, more);
+    void this.offer();
   }
 
   /** @param {Record<string, SlotUse | null>} slots by mid; a slot that is not named stays as it is */
@@ -283,7 +277,6 @@ export class Media {
 
   /**
    * The track of somebody's picture, when a slot carries it.
-   *
    * @param {string} id
    * @param {"camera" | "screen"} kind
    * @returns {MediaStreamTrack | null}
@@ -323,7 +316,6 @@ export class Media {
     }, ms);
   }
 
-  /** @returns {RTCPeerConnectionState} */
   get state() {
     return this.#pc.connectionState;
   }
@@ -336,6 +328,15 @@ export class Media {
       if (entry.type === "media-source" && typeof entry.audioLevel === "number") return entry.audioLevel;
     }
     return null;
+  }
+
+  /** Whether all is well, as numbers. */
+  async health() {
+    const voices = new Map();
+    for (const { use, line } of this.#slots) if (use?.kind === "voice") voices.set(line.mid, use.id);
+    const microphone = new Set(["mic", "phone"].map((kind) => this.#lines.get(/** @type {TrackKind} */ (kind))?.mid ?? ""));
+    const wanted = this.#want.mic || this.#want.phone !== false;
+    return { wanted, ...healthOf(await this.#pc.getStats(), voices, microphone) };
   }
 
   /** Everything that is received and sent now, as numbers. */
@@ -361,21 +362,4 @@ export class Media {
     this.#pc.onconnectionstatechange = null;
     this.#pc.close();
   }
-}
-
-/** @param {string | undefined} sdp */
-function fingerprint(sdp) {
-  return /^a=fingerprint:(.*)$/m.exec(sdp ?? "")?.[1].trim() ?? "";
-}
-
-/**
- * The codecs of the telephone rendition, the wanted one first.
- *
- * @param {PhoneCodec} first
- * @returns {PhoneCodec[]}
- */
-function phoneCodecs(first) {
-  /** @type {PhoneCodec[]} */
-  const both = ["PCMA", "PCMU"];
-  return [first, ...both.filter((c) => c !== first)];
 }

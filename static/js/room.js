@@ -8,7 +8,7 @@
 
 import { Awake } from "./awake.js";
 import { Calls } from "./calls.js";
-import { canShareScreen } from "./devices.js";
+import { roomDevices } from "./devicemenu.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { Media } from "./media.js";
@@ -16,10 +16,16 @@ import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
 import { Sending } from "./sending.js";
+import { Shortcuts } from "./shortcuts.js";
+import { Sides } from "./sides.js";
 import { Signal } from "./signal.js";
 import { Sound } from "./sound.js";
+import { Stage } from "./stage.js";
+import { addSwitches, showSwitches } from "./switches.js";
 import { Toolbar } from "./toolbar.js";
 import { claim } from "./visit.js";
+import { errorWords } from "./words.js";
+import { Watch } from "./watch.js";
 
 /** @typedef {import("../protocol").FromServer} FromServer */
 /** @typedef {import("./signal.js").Connection} Connection */
@@ -31,7 +37,8 @@ import { claim } from "./visit.js";
  * @property {import("./visit.js").Visit} visit
  * @property {string} [resume] token of who we were before a reload
  * @property {import("./devices.js").Captured} captured
- * @property {(why: string, entered: boolean) => void} left called once, with a sentence when it was not our wish, and whether we ever were in
+ * @property {boolean} muted whether to begin so
+ * @property {(why: import("./signal.js").Why, entered: boolean) => void} left called once, with a reason when it was not our wish, and whether we ever were in
  */
 
 /** Tiles move while a window is resized; the server hears of it when they rest. Milliseconds. */
@@ -57,23 +64,28 @@ export class Room {
   #abort = new AbortController();
 
   #awake = new Awake();
-  #toolbar = new Toolbar(byId("controls"));
+  #shortcuts = new Shortcuts((talking) => this.#sending.talk(talking));
+  #toolbar = new Toolbar(byId("controls"), this.#shortcuts);
   #notices = new Notices(byId("notices"));
   #sound = new Sound((blocked) => this.#notices.set("hear", blocked ? t("room.hear-blocked") : "",
     { name: t("room.hear"), icon: "speaker", press: () => this.#sound.allow() }));
   #media;
   #calls;
+  #stage;
   #people;
   #signal;
   #meter;
+  #watch;
   #sending;
+  #sides;
 
   /** @param {Options} options */
   constructor(options) {
     this.#o = options;
     const { link, visit, captured } = options;
 
-    this.#people = new People(byId("people"), () => this.#changed());
+    this.#stage = new Stage(byId("people"), () => this.#arranged());
+    this.#people = new People(this.#stage, () => this.#changed());
     this.#media = new Media({
       offer: (sdp, tracks) => this.#signal.send({ type: "offer", sdp, tracks }),
       online: () => this.#signal.welcomed,
@@ -86,9 +98,23 @@ export class Room {
       changed: () => this.#sayState(),
       problem: (text) => this.#notices.set("devices", text),
     });
-    this.#meter = new Meter(() => this.#media.level(), {
-      level: (level) => this.#toolbar.place("mute").style.setProperty("--level", level.toFixed(2)),
+    this.#meter = new Meter({
+      level: (level) => byId("controls").style.setProperty("--level", level.toFixed(2)),
       silent: (silent) => this.#notices.set("silent", silent ? t("room.silent") : ""),
+      talking: (talking) => this.#notices.set("talking", talking ? t("watch.talking") : "",
+        { name: t("bar.unmute"), icon: "mic", press: () => this.#sending.mute(false) }),
+    }, () => this.#media.level());
+    this.#watch = new Watch({
+      health: () => this.#media.health(),
+      show: (id, quality) => this.#people.quality(id, quality),
+      people: () => this.#people.all,
+      now: () => ({
+        me: this.#id,
+        connected: document.documentElement.dataset.connection === "connected",
+        audio: this.#sending.state.audio,
+        systemMuted: this.#sending.microphone?.muted ?? false,
+      }),
+      notice: (key, text) => this.#notices.set(key, text),
     });
     this.#signal = new Signal(socketURL(), { room: link.room, name: options.name, link: link.token, resume: options.resume }, {
       state: (state) => this.#connection(state),
@@ -97,7 +123,7 @@ export class Room {
       refused: (why) => this.#leave(why),
     });
     this.#calls = new Calls({
-      container: byId("calls"), number: link.number, trunk: link.trunk, visit,
+      stage: this.#stage, number: link.number, trunk: link.trunk, visit,
       microphone: captured.microphone !== null,
       send: (message) => this.#signal.send(message),
       sound: this.#sound,
@@ -105,8 +131,9 @@ export class Room {
       changed: () => this.#changed(),
     });
 
-    this.#addControls();
+    this.#sides = this.#addControls();
     this.#notices.set("devices", captured.problem);
+    if (options.muted) this.#sending.mute(true);
     void this.#sending.useMicrophone(captured.microphone);
     void this.#sending.useCamera(captured.camera);
 
@@ -120,12 +147,19 @@ export class Room {
   }
 
   #addControls() {
-    const sending = this.#sending;
-    this.#toolbar.add("mute", { name: t("bar.mute"), icon: "mic", place: "bar", style: "meter", press: () => void this.#mute() });
-    this.#toolbar.add("camera", { name: t("bar.camera-off"), icon: "camera", place: "bar", press: () => void sending.toggleCamera() });
-    this.#toolbar.add("screen", { name: t("bar.screen"), icon: "screen", place: "wide", press: () => void sending.toggleScreen() });
-    this.#toolbar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
-    this.#toolbar.show("screen", { hidden: !canShareScreen() });
+    const [bar, sending] = [this.#toolbar, this.#sending];
+    addSwitches(bar, { mute: () => void this.#mute(), camera: () => void sending.toggleCamera(), screen: () => void sending.toggleScreen() });
+    const sides = new Sides({
+      toolbar: bar, link: this.#o.link,
+      send: (message) => this.#signal.send(message),
+      call: (number) => this.#calls.add(number),
+      changed: () => this.#changed(),
+    });
+    const devices = roomDevices(sending, this.#sound, this.#notices, this.#abort.signal);
+    bar.add("devices", { name: t("devices.title"), icon: "devices", place: "menu", key: "A", press: devices });
+    bar.add("keys", { name: t("keys.title"), icon: "keyboard", place: "menu", key: "?", press: () => this.#shortcuts.help() });
+    bar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
+    return sides;
   }
 
   /** Mutes or unmutes; a first microphone may be what the link's call was waiting for. */
@@ -152,10 +186,10 @@ export class Room {
 
   /** Leaves for good: the participant goes at once, and the microphone is let go. */
   leave() {
-    this.#leave("");
+    this.#leave({ code: "", text: "" });
   }
 
-  /** @param {string} why */
+  /** @param {import("./signal.js").Why} why */
   #leave(why) {
     if (this.#left) return;
     this.#left = true;
@@ -165,10 +199,14 @@ export class Room {
     this.#signal.close();
     this.#media.close();
     this.#meter.close();
+    this.#watch.close();
     this.#sound.close();
     this.#calls.close();
     this.#people.close();
+    this.#stage.close();
     this.#notices.clear();
+    this.#sides.close();
+    this.#shortcuts.close();
     this.#toolbar.close();
     this.#awake.close();
     this.#sending.close();
@@ -188,24 +226,41 @@ export class Room {
       case "participant-joined":
       case "participant-changed":
         this.#people.put(message.participant);
+        this.#calls.person(message.participant);
+        this.#sides.put(message.participant);
         return this.#pictures();
-      case "participant-left": return this.#people.remove(message.id);
+      case "participant-left":
+        this.#sides.remove(message.id);
+        this.#watch.forget(message.id);
+        return this.#people.remove(message.id);
       case "call": return this.#calls.update(message);
       case "quality": return this.#calls.quality(message);
+      case "uplink":
+      case "unheard": return this.#watch.receive(message);
       case "speaking": {
         const ids = new Set(message.ids ?? []);
         this.#people.speaking(ids);
+        this.#sides.speaking(ids);
         return this.#calls.speaking(ids);
       }
+      case "chat": return this.#sides.chat(message);
+      case "muted": return this.#mutedBy(message.by);
       case "error": return this.#failed(message);
     }
+  }
+
+  /** @param {string} by who has switched our microphone off; "" for an operator */
+  #mutedBy(by) {
+    this.#sending.mute(true);
+    const name = this.#sides.name(by);
+    this.#notices.pass("muted", name ? t("room.muted-by", { name }) : t("room.muted"));
   }
 
   /** @param {{code: string, text: string}} error */
   #failed(error) {
     if (error.code === "media-failed") void this.#media.offer("restart");
     else if (SILENT_ERRORS.has(error.code)) console.warn("dialroom:", error.code, error.text);
-    else this.#notices.pass("error", error.text);
+    else this.#notices.pass("error", errorWords(error));
   }
 
   /** @param {import("../protocol").Welcome} welcome */
@@ -217,10 +272,13 @@ export class Room {
     if (before !== welcome.id) void claim(welcome.id);
     if (welcome.iceServers?.length) this.#media.setIceServers(welcome.iceServers);
     this.#people.reset(welcome.id, welcome.participants ?? []);
+    for (const person of welcome.participants ?? []) this.#calls.person(person);
     this.#calls.reset(welcome.calls ?? []);
+    this.#sides.welcome(welcome);
     this.#view = "[]";
     this.#sayState();
     this.#changed();
+    this.#watch.reset();
     if (before && before !== welcome.id) void this.#media.rebuild();
     else if (before && this.#media.state !== "connected") void this.#media.offer("restart");
   }
@@ -234,13 +292,24 @@ export class Room {
     this.#flowed ||= flows;
     const state = signalled === "connected" && !flows ? (this.#flowed ? "reconnecting" : "connecting") : signalled;
     document.documentElement.dataset.connection = state;
-    this.#notices.set("connection", state === "reconnecting" ? t("room.reconnecting") : "");
+    this.#notices.set("connection", this.#trouble(state));
     clearTimeout(this.#mediaTimer);
     if (signalled === "connected" && !flows) {
       this.#mediaTimer = setTimeout(() => this.#notices.set("connection", t("room.blocked")), MEDIA_PATIENCE);
     }
     if (this.#calls) this.#calls.ready = state === "connected";
     this.#changed();
+  }
+
+  /**
+   * @param {Connection} state
+   * @returns {string} what a person should know of it
+   */
+  #trouble(state) {
+    const out = state === "reconnecting" || (state === "connecting" && this.#signal?.failures > 0);
+    if (!out) return "";
+    if (navigator.onLine === false) return t("server.offline");
+    return state === "reconnecting" ? t("room.reconnecting") : t("server.unreachable");
   }
 
   #networkChanged() {
@@ -251,12 +320,11 @@ export class Room {
   #sayState() {
     const { state, camera } = this.#sending;
     this.#signal.send({ type: "state", ...state });
-    this.#toolbar.show("mute", { name: t(state.audio ? "bar.mute" : "bar.unmute"), icon: state.audio ? "mic" : "mic-off", off: !state.audio });
-    this.#toolbar.show("camera", { name: t(state.video ? "bar.camera-off" : "bar.camera-on"), icon: state.video ? "camera" : "camera-off", off: !state.video });
-    this.#toolbar.show("screen", { name: t(state.screen ? "bar.screen-off" : "bar.screen"), icon: state.screen ? "screen-off" : "screen" });
-    this.#meter.running = state.audio;
+    showSwitches(this.#toolbar, state);
+    this.#meter.follow(this.#sending.microphone, !state.audio);
     this.#people.camera = camera;
     this.#people.mine(state);
+    this.#sides?.mine(state);
   }
 
   #pictures() {
@@ -266,19 +334,25 @@ export class Room {
   /** Who is here, or what is shown, has changed. */
   #changed() {
     if (this.#left || !this.#calls || !this.#people) return;
-    const [calls, people] = [this.#calls.count, this.#people.tiles];
-    byId("stage").dataset.layout = calls === 0 ? "people" : people > 1 ? "both" : "phone";
-    const count = this.#people.count;
-    byId("count").textContent = count === 0 ? "" : count === 1 ? t("room.alone") : t("room.count", { n: count });
-    byId("count").title = this.#people.names.join(", ");
     document.title = (this.#calls.headline || this.#o.link.room) + " · Dialroom";
+    this.#viewSoon();
+  }
+
+  /** The tiles stand elsewhere, or have another size. */
+  #arranged() {
+    this.#people.arranged();
+    this.#calls.arranged();
+    this.#viewSoon();
+  }
+
+  #viewSoon() {
     clearTimeout(this.#viewTimer);
     this.#viewTimer = setTimeout(() => this.#sayView(), VIEW_REST);
   }
 
   #sayView() {
     const video = this.#people.wanted();
-    void this.#media.show(video.length);
+    this.#media.fit(video.length);
     const view = JSON.stringify(video);
     if (view !== this.#view && this.#signal.welcomed && this.#signal.send({ type: "view", video })) this.#view = view;
   }

@@ -67,11 +67,13 @@ export class Sending {
    * Lifts the mute for as long as a key is held.
    *
    * @param {boolean} talking
+   * @returns {boolean} whether there was anything to change
    */
   talk(talking) {
-    if (talking === this.#talking || (talking && !this.muted)) return;
+    if (talking === this.#talking || (talking && !this.muted)) return false;
     this.#talking = talking;
     this.#say();
+    return true;
   }
 
   /** Mutes and unmutes; asks for a microphone when there is none yet. */

@@ -64,6 +64,34 @@ export async function senderStats(kind, line) {
 }
 
 /**
+ * What tells whether all is well, out of one report for the whole connection.
+ *
+ * @typedef {object} Health
+ * @property {number} rtt   to the server and back, ms; 0 while unknown
+ * @property {boolean} wanted whether somebody listens to our microphone
+ * @property {number} sent  packets of our microphone so far, in either rendition
+ * @property {Map<string, {packets: number, lost: number, jitter: number}>} voices what arrives, by participant; jitter in ms
+ */
+
+/**
+ * @param {RTCStatsReport} report
+ * @param {Map<string, string>} voices participants by the mid of the slot they are in
+ * @param {Set<string>} microphone mids of the lines that send it
+ * @returns {Omit<Health, "wanted">}
+ */
+export function healthOf(report, voices, microphone) {
+  /** @type {Omit<Health, "wanted">} */
+  const health = { rtt: 0, sent: 0, voices: new Map() };
+  for (const entry of report.values()) {
+    if (entry.type === "candidate-pair" && entry.nominated && entry.currentRoundTripTime) health.rtt = 1000 * entry.currentRoundTripTime;
+    if (entry.type === "outbound-rtp" && microphone.has(entry.mid)) health.sent += entry.packetsSent ?? 0;
+    const id = entry.type === "inbound-rtp" && voices.get(entry.mid);
+    if (id) health.voices.set(id, { packets: entry.packetsReceived ?? 0, lost: entry.packetsLost ?? 0, jitter: 1000 * (entry.jitter ?? 0) });
+  }
+  return health;
+}
+
+/**
  * @param {RTCStatsReport} report
  * @param {string} type
  * @returns {any} an empty object when there is none

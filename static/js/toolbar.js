@@ -10,18 +10,21 @@ import { t } from "./i18n.js";
 
 /**
  * @typedef {object} Item
- * @property {string} name   for eyes and screen readers alike
+ * @property {string} name
+ * @property {string} [short] what stands below a button where the name is too long; the name has it as well
  * @property {string} icon
  * @property {() => void} press
  * @property {"bar" | "wide" | "menu"} place always a button; a button where there is room; always in the menu
  * @property {string} [style] further class names of the button
  * @property {string} [key]   shortcut, shown beside the name
+ * @property {string} [does]  what the shortcut does, where the name says only half of it
  * @property {boolean} [popup] it opens a panel
  */
 
 /**
  * @typedef {object} Look
  * @property {string} [name]
+ * @property {string} [short]
  * @property {string} [icon]
  * @property {boolean} [off]    what it switches is off
  * @property {boolean} [hidden]
@@ -34,14 +37,19 @@ const MOST = 99;
 
 export class Toolbar {
   #bar;
+  #shortcuts;
   #menu = make("div", { class: "menu", role: "menu", id: "more-menu", hidden: true, keydown: (/** @type {KeyboardEvent} */ e) => this.#key(e) });
   #more = button(t("bar.more"), "more", "control", () => this.#toggle(this.#menu.hidden));
   /** @type {Map<string, HTMLButtonElement[]>} */
   #items = new Map();
 
-  /** @param {HTMLElement} bar */
-  constructor(bar) {
+  /**
+   * @param {HTMLElement} bar
+   * @param {import("./shortcuts.js").Shortcuts} shortcuts
+   */
+  constructor(bar, shortcuts) {
     this.#bar = bar;
+    this.#shortcuts = shortcuts;
     for (const [key, value] of [["aria-haspopup", "menu"], ["aria-expanded", "false"], ["aria-controls", "more-menu"]]) this.#more.setAttribute(key, value);
     this.#menu.setAttribute("aria-label", t("bar.more"));
     bar.replaceChildren(make("div", { class: "more" }, this.#more, this.#menu));
@@ -65,6 +73,7 @@ export class Toolbar {
       const control = button(item.name, item.icon, "control" + (item.place === "wide" ? " wide" : "") + (item.style ? " " + item.style : ""), item.press);
       if (item.popup) control.setAttribute("aria-expanded", "false");
       if (item.key) control.title = `${item.name} (${item.key})`;
+      this.#label(control, item.short);
       const last = item.style?.includes("last");
       if (last) this.#bar.append(control);
       else this.#more.parentElement?.before(control);
@@ -77,15 +86,16 @@ export class Toolbar {
       });
       entry.setAttribute("role", "menuitem");
       entry.tabIndex = -1;
-      if (item.key) entry.append(make("kbd", { "aria-hidden": "true" }, item.key));
+      if (item.key) entry.append(make("kbd", { "data-text": item.key }));
       this.#menu.append(entry);
       places.push(entry);
     }
     for (const place of places) {
       place.dataset.item = id;
-      if (item.key && item.key.length === 1) place.setAttribute("aria-keyshortcuts", item.key);
+      if (item.key) place.setAttribute("aria-keyshortcuts", item.key);
     }
     this.#items.set(id, places);
+    if (item.key) this.#shortcuts.add(item.key, item.does ?? item.name, item.press, () => places.some((place) => !place.hidden));
   }
 
   /**
@@ -99,6 +109,7 @@ export class Toolbar {
       const { name, hidden, off, open, badge } = look;
       if (name) {
         rename(place, name, look.icon ?? this.#drawing(place));
+        if (place.classList.contains("control")) this.#label(place, look.short);
         const key = place.getAttribute("aria-keyshortcuts");
         if (key && place.title) place.title = `${name} (${key})`;
       }
@@ -110,6 +121,15 @@ export class Toolbar {
       }
       if (badge !== undefined) this.#badge(place, badge);
     }
+  }
+
+  /**
+   * @param {HTMLElement} place
+   * @param {string} [short]
+   */
+  #label(place, short) {
+    const label = place.querySelector("span");
+    if (label && short) label.textContent = short;
   }
 
   /** @param {HTMLElement} place */
@@ -128,12 +148,14 @@ export class Toolbar {
   }
 
   /**
+   * The number is drawn by the style sheet: in the button's text it would be read out beside the name.
+   *
    * @param {HTMLElement} place
    * @param {number} count
    */
   #badge(place, count) {
     place.querySelector(".badge")?.remove();
-    if (count > 0) place.append(make("span", { class: "badge", "aria-hidden": "true" }, count > MOST ? MOST + "+" : String(count)));
+    if (count > 0) place.append(make("i", { class: "badge", "data-text": count > MOST ? MOST + "+" : String(count) }));
   }
 
   #entries() {

@@ -4,7 +4,8 @@
  * the page has no words for.
  */
 
-import { has, t } from "./i18n.js";
+import { direction, has, t } from "./i18n.js";
+import { MAX_EXTENSION } from "./link.js";
 
 /** @typedef {import("../protocol").Call} Call */
 
@@ -26,14 +27,60 @@ export function lineWords({ mos, mute, deaf }) {
 /**
  * One sentence on where a call stands.
  *
- * @param {{state: string, reason?: string, text?: string}} call
+ * @param {{state: string, reason?: string, text?: string, direction?: "in"}} call
  * @returns {string}
  */
 export function callWords(call) {
   const over = call.state === "ended" || call.state === "refused";
   if (over && has("reason." + call.reason)) return t("reason." + call.reason);
   if (over && call.text) return call.text;
+  if (call.direction === "in" && has("call-in." + call.state)) return t("call-in." + call.state);
   return has("call." + call.state) ? t("call." + call.state) : call.state;
+}
+
+/**
+ * What a person is told of a "no" of the server: in the page's own words, or
+ * in the server's sentence where the page has none.
+ *
+ * @param {{code: string, text: string}} error
+ * @returns {string}
+ */
+export function errorWords({ code, text }) {
+  const key = ["error." + code, "reason." + code].find(has);
+  return key ? t(key) : text;
+}
+
+/** Country codes of one and of two digits; all others have three (ITU-T E.164 annex). */
+const ONE = /^[17]/;
+const TWO = /^(2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])/;
+
+/**
+ * A number as strangers may see it: the country and a few digits at both ends.
+ * Extensions are short and say little, so they are shown whole.
+ *
+ * @param {string} number as a link has it
+ * @returns {string} such as "+49 151 •••• 183"
+ */
+export function masked(number) {
+  const digits = number.replace(/\D/g, "");
+  if (digits.length <= MAX_EXTENSION) return number;
+  const world = /^(\+|00)/.test(number);
+  const rest = world ? digits.replace(/^00/, "") : digits;
+  const country = !world ? 0 : ONE.test(rest) ? 1 : TWO.test(rest) ? 2 : 3;
+  const national = rest.slice(country);
+  const [head, tail] = national.length >= 9 ? [3, 3] : [2, 2];
+  return [world ? "+" + rest.slice(0, country) : "", national.slice(0, head), "••••", national.slice(-tail)].filter(Boolean).join(" ");
+}
+
+/**
+ * Puts a number or a name that is written from left to right into a text that
+ * may be written the other way, so that its digits keep their order.
+ *
+ * @param {string} text
+ * @returns {string}
+ */
+export function isolated(text) {
+  return direction === "rtl" ? "\u2066" + text + "\u2069" : text;
 }
 
 /**
@@ -60,6 +107,9 @@ export function initials(name) {
   const [first, last] = [words.at(0), words.length > 1 ? words.at(-1) : ""];
   return [first, last].map((w) => [...(w ?? "")].slice(0, 1).join("").toUpperCase()).join("") || "?";
 }
+
+/** How many colours base.css has for people without a picture. */
+export const HUES = 8;
 
 /**
  * A colour out of `count` that stays with a name.

@@ -2,41 +2,51 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { choose, t, translate, useTexts } from "../js/i18n.js";
-import de from "../js/texts/de.js";
-import en from "../js/texts/en.js";
 
 const here = new URL("../", import.meta.url);
 const read = (name) => readFileSync(new URL(name, here), "utf8");
+const load = async (name) => (await import(`../js/texts/${name}.js`)).default;
 const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
 
-test("every language has the same keys, in the same order", () => {
-  assert.deepEqual(Object.keys(de), Object.keys(en));
-});
+/** The rooms' texts, and those of other pages: ["en", "de"], ["links.en", "links.de"], … */
+const pairs = readdirSync(new URL("js/texts", here)).map((f) => f.replace(/\.js$/, "")).filter((f) => /\bde$/.test(f)).map((f) => [f.replace(/de$/, "en"), f]);
+/** Every English text by its key. */
+const known = {};
 
-test("a translation fills the same places", () => {
-  for (const key of Object.keys(en)) {
-    // "one" may say the number in a word, in every language for itself.
-    if (!key.endsWith(".one")) assert.deepEqual(places(de[key]), places(en[key]), key);
-  }
-});
+for (const [name, translated] of pairs) {
+  const [en, de] = [await load(name), await load(translated)];
+  Object.assign(known, en);
 
-test("no text is empty or has spaces around it", () => {
-  for (const texts of [en, de]) for (const [key, text] of Object.entries(texts)) assert.ok(text && text.trim() === text, key);
-});
+  test(`${translated} has the same keys as ${name}, in the same order`, () => {
+    assert.deepEqual(Object.keys(de), Object.keys(en));
+  });
 
-test("every text that the pages and modules of the room name is there", () => {
+  test(`${translated} fills the same places as ${name}`, () => {
+    for (const key of Object.keys(en)) {
+      // "one" may say the number in a word, in every language for itself.
+      if (!key.endsWith(".one")) assert.deepEqual(places(de[key]), places(en[key]), key);
+    }
+  });
+
+  test(`no text of ${name} and ${translated} is empty or has spaces around it`, () => {
+    for (const texts of [en, de]) for (const [key, text] of Object.entries(texts)) assert.ok(text && text.trim() === text, key);
+  });
+
+  test(`${translated} says Sie to everybody`, () => {
+    for (const [key, text] of Object.entries(de)) assert.doesNotMatch(text, /\b(du|dich|dir|dein\w*)\b/i, key);
+  });
+}
+
+test("every text that a page or module names is there", () => {
   const used = new Set();
-  const modules = readdirSync(new URL("js", here)).filter((f) => f.endsWith(".js") && !/^(links|snippets|landing|docs)\.js$/.test(f));
-  for (const file of modules) {
+  for (const file of readdirSync(new URL("js", here)).filter((f) => f.endsWith(".js"))) {
     const text = read("js/" + file).replace(/^\s*\*.*|\/\*\*.*/gm, "");
-    for (const [, key] of text.matchAll(/\bt\("([\w.-]+[\w-])"/g)) used.add(key);
+    for (const [, key] of text.matchAll(/\bt\("([\w.-]+)"\s*[,)]/g)) used.add(key);
   }
-  for (const [, key] of read("room.html").matchAll(/data-t(?:-\w+)?="([^"]+)"/g)) used.add(key);
-  for (const key of used) assert.ok(key in en || key + ".other" in en, key);
-});
-
-test("German says Sie to everybody", () => {
-  for (const [key, text] of Object.entries(de)) assert.doesNotMatch(text, /\b(du|dich|dir|dein\w*)\b/i, key);
+  for (const page of readdirSync(here).filter((f) => f.endsWith(".html"))) {
+    for (const [, key] of read(page).matchAll(/\sdata-t(?:-\w+)?="([^"]+)"/g)) used.add(key);
+  }
+  for (const key of used) assert.ok(key in known || key + ".other" in known, key);
 });
 
 test("a plural's form is chosen by the number", () => {

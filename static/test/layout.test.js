@@ -27,7 +27,7 @@ for (const [name, size] of Object.entries(SCREENS)) {
           tiles.forEach((kind, i) => {
             const r = rects[i];
             assert.ok(r.x >= 0 && r.y >= 0 && r.x + r.w <= size.width && r.y + r.h <= height, `${what}: ${kind} ${i} is outside: ${JSON.stringify(r)}`);
-            const least = size === SMALL_PHONE ? 32 : 40;
+            const least = size === SMALL_PHONE ? 24 : 40;
             assert.ok(r.w >= least && r.h >= least, `${what}: ${kind} ${i} is too small: ${JSON.stringify(r)}`);
             if (kind === "phone") assert.ok(r.w >= 216 && r.h >= 64, `${what}: the phone has no room for its buttons: ${JSON.stringify(r)}`);
             for (let j = 0; j < i; j++) {

@@ -119,7 +119,7 @@ test("a visit that goes on elsewhere does not come back", () => {
   latest().die(4001, "this visit continues in another window");
   clock.tick(60_000);
   assert.equal(FakeSocket.all.length, 1);
-  assert.deepEqual(refusals, ["This visit goes on in another window."]);
+  assert.deepEqual(refusals, [{ code: "elsewhere", text: "This visit goes on in another window." }]);
 });
 
 test("a room that is full says so and is not tried again", () => {
@@ -128,7 +128,7 @@ test("a room that is full says so and is not tried again", () => {
   latest().die(1008, "The room is full.");
   clock.tick(60_000);
   assert.equal(FakeSocket.all.length, 1);
-  assert.deepEqual(refusals, ["The room is full."]);
+  assert.deepEqual(refusals, [{ code: "room-full", text: "The room is full. Try again when somebody has left." }]);
 });
 
 test("a restarting server is tried again", () => {
