@@ -169,6 +169,7 @@ func TestNothingInTheFilesNeedsALaxPolicy(t *testing.T) {
 		{"an inline style", ".html", regexp.MustCompile(`<style|<[^>]*\sstyle=`)},
 		{"an inline handler", ".html", regexp.MustCompile(`<[^>]*\son[a-z]+=`)},
 		{"something from another site", ".html", regexp.MustCompile(`<[^>]*(?:href|src)="(?:https?:)?//`)},
+		{"a side that is the wrong one from right to left", ".css", regexp.MustCompile(`(?m)(?:^|[;{\s])(?:margin-|padding-|border-)?(?:left|right)\s*:|text-align:\s*(?:left|right)\b`)},
 		{"something from another site", ".css", regexp.MustCompile(`url\(|@import`)},
 		{"something from another site", ".js", regexp.MustCompile(`["'](?:https?:)?//[a-z]`)},
 		{"markup out of text", ".js", regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment`)},

@@ -88,7 +88,6 @@ type violation struct {
 }
 
 const runAxe = `(async () => {
-	await Promise.allSettled(document.getAnimations().map((a) => a.playState === "running" && a.effect?.getTiming().iterations !== Infinity ? a.finished : null));
 	const found = await axe.run(document, {resultTypes: ["violations"]});
 	return found.violations.map((v) => ({id: v.id, impact: v.impact ?? "", help: v.help,
 		nodes: v.nodes.map((n) => n.html.slice(0, 200) + " " + n.any.map((c) => c.message).join("; "))}));
@@ -110,6 +109,7 @@ func (p *tab) accessible(what string) {
 	for _, s := range screens {
 		for _, scheme := range []string{"light", "dark"} {
 			p.do(viewport(s), colours(scheme))
+			p.rests()
 			for _, v := range js[[]violation](p, runAxe) {
 				text := fmt.Sprintf("%s, %s, %s: %s: %s (%s)\n\t%s", what, s.name, scheme, v.Impact, v.Help, v.ID, strings.Join(v.Nodes, "\n\t"))
 				if v.Impact == "serious" || v.Impact == "critical" {

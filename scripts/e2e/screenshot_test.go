@@ -36,8 +36,7 @@ func (p *tab) shoot(name string) {
 		for _, scheme := range []string{"light", "dark"} {
 			p.do(viewport(s), colours(scheme))
 			ctx, cancel := context.WithTimeout(p.ctx, patience)
-			// Tiles move to their new places.
-			js[bool](p, "Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))")
+			p.rests()
 			png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 			cancel()
 			if err != nil {
@@ -49,6 +48,14 @@ func (p *tab) shoot(name string) {
 		}
 	}
 	p.back()
+}
+
+// rests waits until everything that moves is in its new place; what moves for
+// ever is not waited for.
+func (p *tab) rests() {
+	p.Helper()
+	js[bool](p, `Promise.allSettled(document.getAnimations().filter((a) => a.playState === "running" && a.effect?.getComputedTiming().endTime !== Infinity).map((a) => a.finished))
+		.then(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))`)
 }
 
 // back gives the page the screen back that it was opened on.

@@ -38,7 +38,7 @@ export class DeviceChoice {
   #selects;
   #meter = make("div", { class: "level", role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" }, make("span"));
   #said = make("p", { class: "choice-said", role: "status" });
-  #flip = button(t("devices.flip"), "flip", "pill", () => void this.#otherCamera());
+  #flip = button(t("devices.flip"), "flip", "pill", () => void flip(this.#owner).then(() => this.refresh()));
   /** @type {Level | null} */
   #level = null;
   /** @type {MediaStreamTrack | null} a clone, which hears while the microphone is muted */
@@ -129,29 +129,7 @@ export class DeviceChoice {
     if (kind === "speaker") return this.#owner.useSpeaker(id);
     // A camera that is off stays off; it is the chosen one when it is turned on.
     if (kind === "camera" && !this.#owner.camera) return;
-    await this.#take(kind, { id });
-  }
-
-  async #otherCamera() {
-    const facing = otherSide(this.#owner.camera);
-    if (facing) await this.#take("camera", { facing });
-    const id = this.#owner.camera?.getSettings().deviceId;
-    if (id) remember("camera", id);
-  }
-
-  /**
-   * @param {"microphone" | "camera"} kind
-   * @param {Parameters<typeof captureOne>[1]} which
-   */
-  async #take(kind, which) {
-    const owner = this.#owner;
-    let taken = await captureOne(kind, which);
-    if (!taken.track && kind === "camera" && owner.camera) {
-      await owner.useCamera(null); // many phones open one camera at a time
-      taken = await captureOne(kind, which);
-    }
-    owner.problem(taken.problem);
-    if (taken.track) await (kind === "camera" ? owner.useCamera(taken.track) : owner.useMicrophone(taken.track));
+    await take(this.#owner, kind, { id });
     await this.refresh();
   }
 
@@ -171,13 +149,43 @@ export class DeviceChoice {
 }
 
 /**
+ * @param {Owner} owner
+ * @param {"microphone" | "camera"} kind
+ * @param {Parameters<typeof captureOne>[1]} which
+ */
+async function take(owner, kind, which) {
+  let taken = await captureOne(kind, which);
+  if (!taken.track && kind === "camera" && owner.camera) {
+    const before = owner.camera.getSettings().deviceId;
+    await owner.useCamera(null); // many phones open one camera at a time
+    taken = await captureOne(kind, which);
+    if (!taken.track && before) taken = { ...taken, track: (await captureOne(kind, { id: before })).track };
+  }
+  owner.problem(taken.problem);
+  if (taken.track) await (kind === "camera" ? owner.useCamera(taken.track) : owner.useMicrophone(taken.track));
+}
+
+/**
+ * Changes to the camera on the other side of a phone.
+ *
+ * @param {Owner} owner
+ */
+async function flip(owner) {
+  const facing = otherSide(owner.camera);
+  if (!facing) return;
+  await take(owner, "camera", { facing });
+  const id = owner.camera?.getSettings().deviceId;
+  if (id) remember("camera", id);
+}
+
+/**
  * The devices of a stay in a room.
  *
  * @param {import("./sending.js").Sending} sending
  * @param {import("./sound.js").Sound} sound
  * @param {import("./notices.js").Notices} notices
  * @param {AbortSignal} signal the stay is over
- * @returns {() => void} opens the dialog
+ * @returns {{open: () => void, flip: () => void}} opens the dialog; changes to the camera on the other side
  */
 export function roomDevices(sending, sound, notices, signal) {
   /** @type {Owner} */
@@ -195,9 +203,12 @@ export function roomDevices(sending, sound, notices, signal) {
   };
   sound.output(remembered("speaker"));
   followDevices(owner, notices, signal);
-  return () => {
-    const choice = new DeviceChoice(owner);
-    dialog(t("devices.title"), [choice.element], "devices").addEventListener("close", () => choice.close());
+  return {
+    open: () => {
+      const choice = new DeviceChoice(owner);
+      dialog(t("devices.title"), [choice.element], "devices").addEventListener("close", () => choice.close());
+    },
+    flip: () => void flip(owner),
   };
 }
 
@@ -234,10 +245,7 @@ function followDevices(owner, notices, signal) {
     press: async () => {
       notices.set("new-device", "");
       remember("microphone", fresh.deviceId);
-      const { track, problem } = await captureOne("microphone", { id: fresh.deviceId });
-      if (signal.aborted) return track?.stop();
-      owner.problem(problem);
-      if (track) await owner.useMicrophone(track);
+      await take(owner, "microphone", { id: fresh.deviceId });
     },
   });
   navigator.mediaDevices?.addEventListener?.("devicechange", () => {

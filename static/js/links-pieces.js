@@ -107,22 +107,25 @@ function value(id) {
 
 /**
  * Copies a button as mail programs paste it: formatted, with its text for those
- * that only take text.
+ * that only take text. The event puts our markup on the clipboard as it is;
+ * `navigator.clipboard` would read it as a part of this page first, where inline
+ * styles are forbidden.
  *
  * @param {Card} card
  */
-async function copyRich(card) {
-  if (navigator.clipboard && "ClipboardItem" in window) {
-    const type = (/** @type {string} */ kind, /** @type {string} */ text) => [kind, new Blob([text], { type: kind })];
-    const anchor = card.preview.querySelector("a");
-    const words = `${anchor?.textContent}: ${anchor?.href}`;
-    await navigator.clipboard.write([new ClipboardItem(Object.fromEntries([type("text/html", card.text), type("text/plain", words)]))]);
-    return;
-  }
-  // A page that did not come by HTTPS may still copy what is marked.
+function copyRich(card) {
+  const anchor = card.preview.querySelector("a");
+  const fill = (/** @type {ClipboardEvent} */ event) => {
+    event.clipboardData?.setData("text/html", card.text);
+    event.clipboardData?.setData("text/plain", `${anchor?.textContent}: ${anchor?.href}`);
+    event.preventDefault();
+  };
+  // A browser that has no such event copies what is marked.
   const selection = getSelection();
   selection?.selectAllChildren(card.preview);
+  document.addEventListener("copy", fill);
   const copied = document.execCommand("copy");
+  document.removeEventListener("copy", fill);
   selection?.removeAllRanges();
   if (!copied) throw new Error("copying is not allowed");
 }

@@ -45,12 +45,15 @@ function read() {
     trunk: input("trunk").value.trim(), camera: input("camera").checked, lang: input("lang").value,
   };
   const server = readServer(input("server").value);
+  // Nobody is told that half a number is wrong while typing the other half.
+  const unfinished = ["length", "country"].includes(number.problem) && document.activeElement === byId("number");
   let problem = "";
-  if (number.problem && number.problem !== "empty") problem = t("links.number." + number.problem);
+  if (unfinished) problem = t("links.unfinished");
+  else if (number.problem && number.problem !== "empty") problem = t("links.number." + number.problem);
   else if (!wish.room) problem = t("links.room.empty");
   else if (!TRUNK.test(wish.trunk)) problem = t("links.trunk.bad");
   else if (!server) problem = t("links.server.bad");
-  return { wish, number, server, problem };
+  return { wish, number, server, problem, unfinished };
 }
 
 /** @param {string} text a room's name, as the server cleans it */
@@ -59,10 +62,11 @@ function clean(text) {
 }
 
 function update() {
-  const { wish, number, server, problem } = read();
-  explain(wish, number, server);
+  const { wish, number, server, problem, unfinished } = read();
+  explain(wish, number, server, unfinished);
   byId("broken").hidden = !problem;
   byId("broken").textContent = problem;
+  byId("broken").classList.toggle("bad", !unfinished);
   byId("ready").hidden = !!problem;
   byId("pieces").hidden = !!problem;
   signing.usable(!problem);
@@ -84,9 +88,10 @@ function update() {
  * @param {Wish} wish
  * @param {import("./makelink.js").Reading} number
  * @param {string | null} server
+ * @param {boolean} unfinished
  */
-function explain(wish, number, server) {
-  const bad = !!number.problem && number.problem !== "empty";
+function explain(wish, number, server, unfinished) {
+  const bad = !!number.problem && number.problem !== "empty" && !unfinished;
   const about = number.extension ? "links.number.extension" : number.number ? "links.number.ok" : "links.number." + number.problem;
   hint("number", t(about, { number: number.number, written: encodeURIComponent(number.number) }), bad);
   const room = !wish.room ? "links.room.empty" : isGuessable(wish.room) ? "links.room.guess" : "links.room.ok";
@@ -176,6 +181,7 @@ async function main() {
   });
   byId("wish").addEventListener("submit", (event) => event.preventDefault());
   byId("main").addEventListener("input", update);
+  byId("number").addEventListener("blur", update);
   wireCopy(byId("copy-url"), () => link);
   update();
 }

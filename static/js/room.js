@@ -148,15 +148,20 @@ export class Room {
 
   #addControls() {
     const [bar, sending] = [this.#toolbar, this.#sending];
-    addSwitches(bar, { mute: () => void this.#mute(), camera: () => void sending.toggleCamera(), screen: () => void sending.toggleScreen() });
+    const devices = roomDevices(sending, this.#sound, this.#notices, this.#abort.signal);
+    addSwitches(bar, {
+      mute: () => void this.#mute(),
+      camera: () => void sending.toggleCamera(),
+      flip: () => devices.flip(),
+      screen: () => void sending.toggleScreen(),
+    });
     const sides = new Sides({
       toolbar: bar, link: this.#o.link,
       send: (message) => this.#signal.send(message),
       call: (number) => this.#calls.add(number),
       changed: () => this.#changed(),
     });
-    const devices = roomDevices(sending, this.#sound, this.#notices, this.#abort.signal);
-    bar.add("devices", { name: t("devices.title"), icon: "devices", place: "menu", key: "A", press: devices });
+    bar.add("devices", { name: t("devices.title"), icon: "devices", place: "menu", key: "A", press: () => devices.open() });
     bar.add("keys", { name: t("keys.title"), icon: "keyboard", place: "menu", key: "?", press: () => this.#shortcuts.help() });
     bar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
     return sides;
@@ -320,7 +325,7 @@ export class Room {
   #sayState() {
     const { state, camera } = this.#sending;
     this.#signal.send({ type: "state", ...state });
-    showSwitches(this.#toolbar, state);
+    showSwitches(this.#toolbar, state, camera);
     this.#meter.follow(this.#sending.microphone, !state.audio);
     this.#people.camera = camera;
     this.#people.mine(state);

@@ -104,6 +104,7 @@ export class Sending {
 
   /** @param {MediaStreamTrack | null} track takes the place of the one before, which is let go */
   async useMicrophone(track) {
+    if (this.#closed) return track?.stop();
     if (this.#microphone !== track) this.#microphone?.stop();
     this.#microphone = track;
     track?.addEventListener("ended", () => this.#microphone === track && void this.#replace());
@@ -122,6 +123,7 @@ export class Sending {
 
   /** @param {MediaStreamTrack | null} track */
   async useCamera(track) {
+    if (this.#closed) return track?.stop();
     if (this.#camera !== track) this.#camera?.stop();
     this.#camera = track;
     track?.addEventListener("ended", () => {

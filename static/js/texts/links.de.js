@@ -73,6 +73,7 @@ export default {
 
   // Was dabei herauskommt.
   "links.result": "Ihr Link",
+  "links.unfinished": "Der Link ist fertig, sobald die Nummer vollständig ist.",
   "links.copy": "Link kopieren",
   "links.try": "Ausprobieren",
   "links.does": "Das tut er",

@@ -73,6 +73,7 @@ export default {
 
   // What comes of it.
   "links.result": "Your link",
+  "links.unfinished": "The link is ready as soon as the number is complete.",
   "links.copy": "Copy the link",
   "links.try": "Try it",
   "links.does": "What it does",
