@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { callWords, clock, hue, initials, lineWords } from "../js/words.js";
+import { callWords, clock, errorWords, hue, initials, lineWords, masked } from "../js/words.js";
 
 test("an ending that the page has no words for is told in the server's sentence", () => {
   assert.equal(callWords({ state: "ended", reason: "new-reason", text: "Something new." }), "Something new.");
@@ -17,6 +17,18 @@ test("no reason of the protocol is without words", () => {
     bad-trunk link-expired link-used link-invalid already-dialed guard-unavailable`.split(/\s+/);
   for (const reason of reasons) assert.notEqual(callWords({ state: "ended", reason }), "The call has ended.", reason);
 });
+
+test("the server's no is told in the page's words where it has some", () => {
+  assert.equal(errorWords({ code: "room-full", text: "x" }), "The room is full. Try again when somebody has left.");
+  assert.equal(errorWords({ code: "link-expired", text: "x" }), "This link has expired.");
+  assert.equal(errorWords({ code: "never-heard-of", text: "Something new." }), "Something new.");
+});
+
+const numbers = [
+  ["+4915112345183", "+49 151 •••• 183"], ["0049 151 12345183", "+49 151 •••• 183"], ["+1 (212) 555-0123", "+1 212 •••• 123"],
+  ["+352123456", "+352 12 •••• 56"], ["+390612345678", "+39 061 •••• 678"], ["030 1234567", "030 •••• 567"], ["610", "610"], ["", ""],
+];
+for (const [number, want] of numbers) test(`strangers see “${number}” as “${want}”`, () => assert.equal(masked(number), want));
 
 test("a line is talked of only when something is wrong with it", () => {
   assert.equal(lineWords({ mos: 4.3 }), "");
