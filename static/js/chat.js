@@ -65,8 +65,22 @@ export class Chat {
   set shown(shown) {
     this.#shown = shown;
     if (!shown) return;
-    this.#count(0);
+    this.look();
     this.#log.scrollTop = this.#log.scrollHeight;
+  }
+
+  /** Somebody looks at the page again. */
+  look() {
+    if (this.#read) this.#count(0);
+  }
+
+  /** Whether a line that comes now is seen. */
+  get #read() {
+    return this.#shown && !document.hidden;
+  }
+
+  get unread() {
+    return this.#unread;
   }
 
   /**
@@ -78,15 +92,15 @@ export class Chat {
   reset(me, lines) {
     this.#me = me;
     const missed = lines.filter((line) => this.#show(line) && line.id !== me);
-    if (this.#started && !this.#shown) this.#count(this.#unread + missed.length);
+    if (this.#started && !this.#read) this.#count(this.#unread + missed.length);
     this.#started = true;
   }
 
   /** @param {ChatLine} line just written */
   add(line) {
-    if (!this.#show(line) || this.#shown || line.id === this.#me) return;
+    if (!this.#show(line) || this.#read || line.id === this.#me) return;
     this.#count(this.#unread + 1);
-    this.#on.news(line);
+    if (!this.#shown) this.#on.news(line);
   }
 
   /**

@@ -45,6 +45,10 @@ export class Panel {
       event.stopPropagation();
       this.close();
     }, { signal });
+    // Where nothing has the focus, Escape is for the panel; a keypad or a dialog has its own.
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented && document.activeElement === document.body) this.close();
+    }, { signal });
     this.#backdrop.addEventListener("click", () => this.close(), { signal });
     this.#sheet.addEventListener("change", () => this.#cover(), { signal });
   }

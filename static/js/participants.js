@@ -69,6 +69,7 @@ class Row {
     this.#mute.hidden = mine || !moderate || !(who.audio || phone);
     this.#muted.hidden = who.audio || !this.#mute.hidden;
     this.#remove.hidden = mine || !moderate;
+    if (this.#mute.hidden && document.activeElement === this.#mute) this.#remove.focus(); // or the focus would be lost
     relabel(this.#mute, t(who.audio ? "people.mute" : "people.let-speak", { name }), who.audio ? "mic" : "mic-off");
     relabel(this.#remove, t(phone ? "people.hang-up" : "people.remove", { name }), phone ? "hangup" : "remove");
     this.element.dataset.participant = who.id;
@@ -83,7 +84,7 @@ export class Participants {
   #people = new Map();
   /** @type {Map<string, Row>} */
   #rows = new Map();
-  #list = make("ul", { class: "who-list", "aria-label": t("room.people") });
+  #list = make("ul", { class: "who-list", tabindex: "-1", "aria-label": t("room.people") });
   /** @type {string[]} */
   #came = [];
   /** @type {string[]} */
@@ -179,7 +180,9 @@ export class Participants {
   /** @param {string} id */
   #drop(id) {
     this.#people.delete(id);
-    this.#rows.get(id)?.element.remove();
+    const row = this.#rows.get(id)?.element;
+    if (row?.contains(document.activeElement)) this.#list.focus();
+    row?.remove();
     this.#rows.delete(id);
   }
 

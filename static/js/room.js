@@ -20,6 +20,7 @@ import { Shortcuts } from "./shortcuts.js";
 import { Sides } from "./sides.js";
 import { Signal } from "./signal.js";
 import { Sound } from "./sound.js";
+import { Standing } from "./standing.js";
 import { Stage } from "./stage.js";
 import { addSwitches, showSwitches } from "./switches.js";
 import { Toolbar } from "./toolbar.js";
@@ -43,8 +44,6 @@ import { Watch } from "./watch.js";
 
 /** Tiles move while a window is resized; the server hears of it when they rest. Milliseconds. */
 const VIEW_REST = 250;
-/** Media that does not flow by then is blocked somewhere. Milliseconds. */
-const MEDIA_PATIENCE = 12_000;
 
 /** Errors that a person can neither cause nor solve; they are for the console. */
 const SILENT_ERRORS = new Set(["bad-message", "unknown-type", "not-joined", "already-joined", "no-such-call", "bad-offer"]);
@@ -52,21 +51,17 @@ const SILENT_ERRORS = new Set(["bad-message", "unknown-type", "not-joined", "alr
 export class Room {
   #o;
   #id = "";
-  /** @type {Connection} */
-  #signalled = "connecting";
-  #flowed = false;
   #left = false;
   #view = "[]";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #viewTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #mediaTimer;
   #abort = new AbortController();
 
   #awake = new Awake();
   #shortcuts = new Shortcuts((talking) => this.#sending.talk(talking));
   #toolbar = new Toolbar(byId("controls"), this.#shortcuts);
   #notices = new Notices(byId("notices"));
+  #standing = new Standing((text) => this.#notices.set("connection", text));
   #sound = new Sound((blocked) => this.#notices.set("hear", blocked ? t("room.hear-blocked") : "",
     { name: t("room.hear"), icon: "speaker", press: () => this.#sound.allow() }));
   #media;
@@ -200,7 +195,6 @@ export class Room {
     this.#left = true;
     this.#abort.abort();
     clearTimeout(this.#viewTimer);
-    clearTimeout(this.#mediaTimer);
     this.#signal.close();
     this.#media.close();
     this.#meter.close();
@@ -216,7 +210,7 @@ export class Room {
     this.#awake.close();
     this.#sending.close();
     this.#o.visit.forget();
-    document.documentElement.dataset.connection = "left";
+    this.#standing.close();
     this.#o.left(why, this.#id !== "");
   }
 
@@ -289,37 +283,17 @@ export class Room {
   }
 
   /** @param {Connection} [signalled] news from the socket */
-  #connection(signalled = this.#signalled) {
+  #connection(signalled = this.#standing.signalled) {
     if (this.#left) return;
-    if (signalled !== "connected" && this.#signalled === "connected") this.#media.lost();
-    this.#signalled = signalled;
-    const flows = this.#media?.state === "connected";
-    this.#flowed ||= flows;
-    const state = signalled === "connected" && !flows ? (this.#flowed ? "reconnecting" : "connecting") : signalled;
-    document.documentElement.dataset.connection = state;
-    this.#notices.set("connection", this.#trouble(state));
-    clearTimeout(this.#mediaTimer);
-    if (signalled === "connected" && !flows) {
-      this.#mediaTimer = setTimeout(() => this.#notices.set("connection", t("room.blocked")), MEDIA_PATIENCE);
-    }
+    if (signalled !== "connected" && this.#standing.signalled === "connected") this.#media.lost();
+    const state = this.#standing.update(signalled, this.#media?.state === "connected", this.#signal?.failures ?? 0);
     if (this.#calls) this.#calls.ready = state === "connected";
     this.#changed();
   }
 
-  /**
-   * @param {Connection} state
-   * @returns {string} what a person should know of it
-   */
-  #trouble(state) {
-    const out = state === "reconnecting" || (state === "connecting" && this.#signal?.failures > 0);
-    if (!out) return "";
-    if (navigator.onLine === false) return t("server.offline");
-    return state === "reconnecting" ? t("room.reconnecting") : t("server.unreachable");
-  }
-
   #networkChanged() {
     this.#signal.check();
-    if (this.#signalled === "connected" && this.#id) void this.#media.offer("restart");
+    if (this.#standing.signalled === "connected" && this.#id) void this.#media.offer("restart");
   }
 
   #sayState() {
@@ -339,7 +313,8 @@ export class Room {
   /** Who is here, or what is shown, has changed. */
   #changed() {
     if (this.#left || !this.#calls || !this.#people) return;
-    document.title = (this.#calls.headline || this.#o.link.room) + " · Dialroom";
+    const unread = this.#sides?.unread ?? 0;
+    document.title = (unread > 0 ? `(${unread}) ` : "") + (this.#calls.headline || this.#o.link.room) + " · Dialroom";
     this.#viewSoon();
   }
 

@@ -37,6 +37,7 @@ export class Sides {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #previewTimer;
   #count = byId("people-count");
+  #abort = new AbortController();
 
   /** @param {Options} options */
   constructor(options) {
@@ -53,6 +54,7 @@ export class Sides {
     this.#panel.add("invite", { title: t("invite.title"), body: this.#invite.element, shown: (s) => (this.#invite.shown = s), focus: () => this.#invite.copy });
     this.#count.onclick = () => this.#panel.toggle("people");
     this.#addItems();
+    document.addEventListener("visibilitychange", () => this.#chat.look(), { signal: this.#abort.signal });
   }
 
   #addItems() {
@@ -97,6 +99,11 @@ export class Sides {
     this.#chat.add(line);
   }
 
+  /** How many lines of the chat nobody here has seen. */
+  get unread() {
+    return this.#chat.unread;
+  }
+
   /** @param {string} id of a participant */
   name(id) {
     return this.#people.name(id);
@@ -119,6 +126,7 @@ export class Sides {
   #unread(unread) {
     const name = t("chat.title");
     this.#o.toolbar.show("chat", { badge: unread, name: unread > 0 ? t("chat.unread", { n: unread }) : name, short: name });
+    this.#o.changed();
   }
 
   /** @param {import("../protocol").ChatLine} line */
@@ -129,6 +137,7 @@ export class Sides {
   }
 
   close() {
+    this.#abort.abort();
     clearTimeout(this.#previewTimer);
     byId("toasts").replaceChildren();
     closeDialogs();
