@@ -35,7 +35,7 @@ class Card {
     const copy = copyButton(t(preview ? "links.copy.html" : "site.copy"), () => this.#text);
     copy.setAttribute("aria-describedby", "piece-" + id);
     this.#preview.hidden = !preview;
-    this.element = make("section", { class: "card piece", "aria-labelledby": "piece-" + id, "data-piece": id },
+    this.element = make("article", { class: "card piece", "aria-labelledby": "piece-" + id, "data-piece": id },
       title, make("p", { class: "about" }, t(`links.piece.${id}.about`)), ...fields, this.#preview,
       make("p", { class: "field-row" }, ...buttons(this), copy), code);
   }
