@@ -60,6 +60,13 @@ func newForbiddenBrowser(w *world) *browser {
 	return startBrowser(w, nil, chromedp.Flag("deny-permission-prompts", true))
 }
 
+// newSilentBrowser starts a Chromium without a microphone that plays no sound
+// before somebody has pressed something.
+func newSilentBrowser(w *world) *browser {
+	w.Helper()
+	return startBrowser(w, nil, chromedp.Flag("deny-permission-prompts", true), chromedp.Flag("autoplay-policy", "document-user-activation-required"))
+}
+
 func startBrowser(w *world, pcm []int16, more ...chromedp.ExecAllocatorOption) *browser {
 	w.Helper()
 	if prepared.chromium == "" {
