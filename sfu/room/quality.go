@@ -21,6 +21,8 @@ type UplinkQuality struct {
 	ID     string  `json:"id"`
 	Loss   float64 `json:"loss"`   // of its microphone's packets, 0 to 1
 	Jitter int     `json:"jitter"` // ms
+	// RoundTrip is that of messages, which share the way with the packets, in ms.
+	RoundTrip int `json:"rtt,omitempty"`
 }
 
 // RateCall takes what the bridge has measured of a call's line and tells

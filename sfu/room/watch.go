@@ -31,8 +31,16 @@ type meter interface {
 
 // uplink is what was last measured of a browser's way to us, and told.
 type uplink struct {
-	before Arrival
-	told   UplinkQuality
+	before    Arrival
+	roundTrip time.Duration // 0 while unknown
+	told      UplinkQuality
+}
+
+// SetRoundTrip records how long a message to the page and back takes.
+func (p *Participant) SetRoundTrip(d time.Duration) {
+	p.room.mu.Lock()
+	defer p.room.mu.Unlock()
+	p.uplink.roundTrip = d
 }
 
 // watchSilence tells the page of p when its microphone is wanted and nothing
@@ -81,6 +89,9 @@ func (r *Room) measure(p *Participant) {
 	q := UplinkQuality{Type: "uplink", ID: p.id,
 		Loss:   math.Round(100*max(0, 1-float64(received)/float64(expected))) / 100,
 		Jitter: tens(int(now.Jitter.Milliseconds()))}
+	if p.uplink.roundTrip > 0 {
+		q.RoundTrip = max(1, tens(int(p.uplink.roundTrip.Milliseconds())))
+	}
 	if q != p.uplink.told {
 		p.uplink.told = q
 		r.broadcast(nil, q)

@@ -134,6 +134,15 @@ func TestEverybodyIsToldHowTheOthersArrive(t *testing.T) {
 	if got := pass(0, 0, 42*time.Millisecond); len(got) != 0 {
 		t.Errorf("muted: %+v", got)
 	}
+	ann.SetRoundTrip(3 * time.Millisecond)
+	if got := pass(250, 225, 42*time.Millisecond); len(got) != 1 || got[0].RoundTrip != 1 {
+		t.Errorf("with a round trip: %+v", got)
+	}
+	ann.SetRoundTrip(48 * time.Millisecond)
+	if got := pass(250, 225, 42*time.Millisecond); len(got) != 1 || got[0].RoundTrip != 50 {
+		t.Errorf("with a longer one: %+v", got)
+	}
+	ann.SetRoundTrip(0)
 	late := h.join("r", "Eve")
 	if q := last[UplinkQuality](t, late.page); q.ID != ann.ID() || q.Loss != 0.1 {
 		t.Errorf("who joins later: %+v", q)

@@ -41,25 +41,28 @@ type client struct {
 	out     chan any      // to writeLoop; any goroutine sends, nobody closes it
 	changed chan struct{} // to run: the media's state has changed; holds one
 	done    chan struct{} // closed by the first shut
-	closing sync.Once
-	code    websocket.StatusCode // set before done is closed
-	reason  string
-	tasks   sync.WaitGroup // dials
-	dials   chan struct{}  // one token per dial under way
+	// roundTrips goes from pingLoop to run.
+	roundTrips chan time.Duration
+	closing    sync.Once
+	code       websocket.StatusCode // set before done is closed
+	reason     string
+	tasks      sync.WaitGroup // dials
+	dials      chan struct{}  // one token per dial under way
 
 	// Owned by run.
-	rate    limiter
-	chat    limiter
-	p       *room.Participant // nil before join
-	link    string            // token of the join
-	session *session
-	watched *link      // the media that followMedia looked at last
-	told    peer.State // its state that was acted on
+	rate      limiter
+	chat      limiter
+	p         *room.Participant // nil before join
+	link      string            // token of the join
+	session   *session
+	roundTrip time.Duration // to the page and back, 0 while unknown
+	watched   *link         // the media that followMedia looked at last
+	told      peer.State    // its state that was acted on
 }
 
 func newClient(s *Server, conn *websocket.Conn, ip netip.Addr) *client {
 	return &client{s: s, conn: conn, ip: ip, rate: newLimiter(burst, perSecond, s.cfg.Now()), chat: newLimiter(chatBurst, chatPerSecond, s.cfg.Now()),
-		out: make(chan any, outboxSize), changed: make(chan struct{}, 1), done: make(chan struct{}),
+		out: make(chan any, outboxSize), changed: make(chan struct{}, 1), done: make(chan struct{}), roundTrips: make(chan time.Duration),
 		dials: make(chan struct{}, maxDials)}
 }
 
@@ -120,6 +123,10 @@ loop:
 			c.receive(link, data)
 		case <-c.changed:
 			c.followMedia()
+		case c.roundTrip = <-c.roundTrips:
+			if c.p != nil {
+				c.p.SetRoundTrip(c.roundTrip)
+			}
 		case <-patience.C:
 			if c.p == nil {
 				c.shut(websocket.StatusPolicyViolation, "did not join")
@@ -243,6 +250,7 @@ func (c *client) join(ctx context.Context, m joinMessage) error {
 		return err
 	}
 	c.p, c.session, c.link = p, p.Session().(*session), m.Link
+	c.p.SetRoundTrip(c.roundTrip)
 	if resumed {
 		c.session.client.Store(c)
 		c.followMedia() // it may have failed while nobody looked
