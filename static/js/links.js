@@ -20,6 +20,8 @@ import en from "./texts/links.en.js";
 
 /** The QR code follows what is typed, but not every letter of it. Milliseconds. */
 const PAUSE = 350;
+/** Until a screen reader is told what the field's explanation says now. Milliseconds. */
+const SILENCE = 900;
 /** As much as the server draws; far more than a phone's camera reads. */
 const QR_MAX = 2000;
 /** As the settings have them. */
@@ -30,6 +32,7 @@ let signing;
 /** @type {Pieces} */
 let pieces;
 let drawing = 0;
+let saying = 0;
 /** The link as it stands, "" when something is missing. */
 let link = "";
 
@@ -117,6 +120,17 @@ function hint(id, text, bad = false) {
   byId(id).setAttribute("aria-invalid", String(bad));
 }
 
+/**
+ * Reads an explanation out when nothing was typed for a moment; at every letter
+ * it would be in the way.
+ *
+ * @param {string} id
+ */
+function saySoon(id) {
+  clearTimeout(saying);
+  saying = setTimeout(() => (byId("said").textContent = document.getElementById(id)?.textContent ?? ""), SILENCE);
+}
+
 /** @param {string} url its parameters' names stand out, and it may break before them */
 function showLink(url) {
   const [address, query] = url.split("?");
@@ -180,7 +194,10 @@ async function main() {
     update();
   });
   byId("wish").addEventListener("submit", (event) => event.preventDefault());
-  byId("main").addEventListener("input", update);
+  byId("main").addEventListener("input", (event) => {
+    update();
+    if (event.target instanceof HTMLElement) saySoon(event.target.id + "-hint");
+  });
   byId("number").addEventListener("blur", update);
   wireCopy(byId("copy-url"), () => link);
   update();

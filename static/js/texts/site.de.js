@@ -3,7 +3,7 @@ export default {
   "site.skip": "Zum Inhalt springen",
   "site.nav": "Seiten",
   "site.make": "Link erstellen",
-  "site.docs": "Dokumentation",
+  "site.docs": "Handbuch",
   "site.licence": "MIT-Lizenz",
   "site.scripts": "Skripte",
   "site.settings": "Einstellungen",
