@@ -1,6 +1,23 @@
-/** Which codecs a line of the PeerConnection has, and what of them is sent. */
+/** Which codecs a line of the PeerConnection has, and what of them is sent, how much of it. */
 
 /** @typedef {import("../protocol").PhoneCodec} PhoneCodec */
+
+/**
+ * What every browser can both send and show. The server takes the first of
+ * them; each further one would make an offer with many pictures much longer.
+ */
+export const PICTURES = ["VP8", "H264"];
+
+/**
+ * What a camera sends, by how many are in the room: enough for 720p of a face
+ * among a few, and less as tiles get smaller, so that what everybody receives
+ * stays below some 8 Mbit/s.
+ */
+export const CAMERA = [
+  { people: 6, maxBitrate: 1_300_000, scaleResolutionDownBy: 1 },
+  { people: 12, maxBitrate: 600_000, scaleResolutionDownBy: 1.5 },
+  { people: Infinity, maxBitrate: 300_000, scaleResolutionDownBy: 2 },
+];
 
 /**
  * Narrows a line to codecs, in this order. CN and telephone-event fall away
@@ -10,9 +27,21 @@
  * @param {string[]} names
  */
 export function prefer(line, names) {
-  const known = RTCRtpReceiver.getCapabilities("audio")?.codecs ?? [];
-  const chosen = names.flatMap((name) => known.filter((c) => c.mimeType.toLowerCase() === "audio/" + name.toLowerCase()));
+  const { kind } = line.receiver.track;
+  const known = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+  const chosen = names.flatMap((name) => known.filter((c) => c.mimeType.toLowerCase() === `${kind}/${name}`.toLowerCase() && common(c)));
   if (chosen.length > 0) line.setCodecPreferences?.(chosen);
+}
+
+/**
+ * Whether it is a profile that all browsers share: RFC 7742 §6.2, constrained
+ * baseline in packets of any size.
+ *
+ * @param {RTCRtpCodec} codec
+ */
+function common({ mimeType, sdpFmtpLine = "" }) {
+  if (!/h264/i.test(mimeType)) return true;
+  return /packetization-mode=1/.test(sdpFmtpLine) && /profile-level-id=42e0/i.test(sdpFmtpLine);
 }
 
 /**

@@ -11,7 +11,7 @@
  * codec where the browser cannot do it in place, and to restart ICE.
  */
 
-import { codecToSet, fingerprint, phoneCodecs, prefer } from "./codecs.js";
+import { CAMERA, codecToSet, fingerprint, phoneCodecs, PICTURES, prefer } from "./codecs.js";
 import { healthOf, senderStats, slotStats } from "./stats.js";
 
 /** @typedef {import("../protocol").TrackKind} TrackKind */
@@ -32,18 +32,8 @@ import { healthOf, senderStats, slotStats } from "./stats.js";
 /** How many people are heard, phones heard and pictures seen at once; the server chooses which. */
 const POOL = { voice: 4, phone: 2, video: 6 };
 /** The pool of pictures grows by so many, up to so many: an offer stays well below the 64 KiB the server takes. */
-const MORE_PICTURES = 4;
-const MOST_PICTURES = 14;
-/**
- * What a camera sends, by how many are in the room: enough for 720p of a face
- * among a few, and less as tiles get smaller, so that what everybody receives
- * stays below some 8 Mbit/s.
- */
-const CAMERA = [
-  { people: 6, maxBitrate: 1_300_000, scaleResolutionDownBy: 1 },
-  { people: 12, maxBitrate: 600_000, scaleResolutionDownBy: 1.5 },
-  { people: Infinity, maxBitrate: 300_000, scaleResolutionDownBy: 2 },
-];
+const MORE_PICTURES = 3;
+const MOST_PICTURES = 24;
 /** Text on a screen needs more than a face, at fewer frames. */
 const SCREEN_BITRATE = 2_500_000;
 
@@ -80,6 +70,7 @@ export class Media {
   /** @type {PhoneCodec} */
   #preferred = "PCMA";
   #pictures = POOL.video;
+  #wished = 0;
   #cameraFor = CAMERA[0];
 
   /** @param {Callbacks} on */
@@ -105,7 +96,7 @@ export class Media {
 
     this.#receive(pc, "voice", "audio", ["opus"], POOL.voice);
     this.#receive(pc, "phone", "audio", ["PCMA", "PCMU", "G722"], POOL.phone);
-    this.#receive(pc, "video", "video", [], this.#pictures);
+    this.#receive(pc, "video", "video", PICTURES, this.#pictures);
     pc.onconnectionstatechange = () => this.#changed(pc);
     return pc;
   }
@@ -118,7 +109,7 @@ export class Media {
    */
   #publish(pc, kind, medium, encoding) {
     const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: [encoding] });
-    if (medium === "audio") prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
+    prefer(line, medium === "video" ? PICTURES : kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
     this.#lines.set(kind, line);
     return line;
   }
@@ -127,13 +118,13 @@ export class Media {
    * @param {RTCPeerConnection} pc
    * @param {Slot["pool"]} pool
    * @param {"audio" | "video"} medium
-   * @param {string[]} names of codecs; empty for all of the medium
+   * @param {string[]} names of codecs
    * @param {number} count
    */
   #receive(pc, pool, medium, names, count) {
     for (let i = 0; i < count; i++) {
       const line = pc.addTransceiver(medium, { direction: "recvonly" });
-      if (names.length > 0) prefer(line, names);
+      prefer(line, names);
       this.#slots.push({ pool, line, use: null });
       if (medium === "audio") this.#on.sound(pool + i, line.receiver.track);
     }
@@ -181,6 +172,7 @@ export class Media {
     const next = this.#next;
     this.#next = "";
     if (next) void this.offer(next);
+    else this.#grow();
   }
 
   /** The socket is gone, and with it any answer that was to come. */
@@ -291,11 +283,15 @@ export class Media {
       this.#cameraFor = camera;
       this.#apply();
     }
-    const missing = Math.min(pictures, MOST_PICTURES) - this.#pictures;
-    if (missing <= 0 || this.#pc.connectionState !== "connected" || !this.#on.online()) return;
-    const more = Math.min(Math.max(missing, MORE_PICTURES), MOST_PICTURES - this.#pictures);
-    this.#pictures += more;
-    this.#receive(this.#pc, "video", "video", [], more);
+    this.#wished = Math.min(pictures, MOST_PICTURES);
+    this.#grow();
+  }
+
+  /** One step at a time, so that the page stays quick: the next one follows the answer. */
+  #grow() {
+    if (this.#wished <= this.#pictures || this.#waiting || this.#pc.connectionState !== "connected" || !this.#on.online()) return;
+    this.#pictures += MORE_PICTURES;
+    this.#receive(this.#pc, "video", "video", PICTURES, MORE_PICTURES);
     void this.offer();
   }
 
