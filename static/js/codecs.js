@@ -1,31 +1,36 @@
-/** Which codecs a line of the PeerConnection has, and what of them is sent. */
+/** Which codecs a line of the PeerConnection has, and what of them is sent, how much of it. */
 
 /** @typedef {import("../protocol").PhoneCodec} PhoneCodec */
 
 /**
- * Narrows a line to codecs, one form of each, in this order. CN and
- * telephone-event fall away with it, so the telephone rendition has a packet
- * every 20 ms.
+ * What every browser can both send and show. The server takes the first of
+ * them; each further one would make an offer with many pictures much longer.
+ */
+export const PICTURES = ["VP8", "H264"];
+
+/**
+ * Narrows a line to codecs, in this order. CN and telephone-event fall away
+ * with it, so the telephone rendition has a packet every 20 ms.
  *
  * @param {RTCRtpTransceiver} line
  * @param {string[]} names
- * @param {"audio" | "video"} [medium]
  */
-export function prefer(line, names, medium = "audio") {
-  const known = RTCRtpReceiver.getCapabilities(medium)?.codecs.filter(everywhere) ?? [];
-  const chosen = names.flatMap((name) => known.find((c) => c.mimeType.toLowerCase() === `${medium}/${name.toLowerCase()}`) ?? []);
+export function prefer(line, names) {
+  const { kind } = line.receiver.track;
+  const known = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+  const chosen = names.flatMap((name) => known.filter((c) => c.mimeType.toLowerCase() === `${kind}/${name}`.toLowerCase() && common(c)));
   if (chosen.length > 0) line.setCodecPreferences?.(chosen);
 }
 
 /**
- * Whether every browser that has the codec has this form of it: H.264 in its
- * baseline profile (RFC 7742 §6.2), the others in their first.
+ * Whether it is a profile that all browsers share: RFC 7742 §6.2, constrained
+ * baseline in packets of any size.
  *
  * @param {RTCRtpCodec} codec
  */
-function everywhere({ mimeType, sdpFmtpLine = "" }) {
-  if (/h264$/i.test(mimeType)) return /profile-level-id=42/i.test(sdpFmtpLine) && /packetization-mode=1/.test(sdpFmtpLine);
-  return !/profile(-id)?=[1-9]/.test(sdpFmtpLine);
+function common({ mimeType, sdpFmtpLine = "" }) {
+  if (!/h264/i.test(mimeType)) return true;
+  return /packetization-mode=1/.test(sdpFmtpLine) && /profile-level-id=42e0/i.test(sdpFmtpLine);
 }
 
 /**

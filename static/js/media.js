@@ -11,7 +11,7 @@
  * codec where the browser cannot do it in place, and to restart ICE.
  */
 
-import { fingerprint, phoneCodecs, prefer } from "./codecs.js";
+import { fingerprint, phoneCodecs, PICTURES, prefer } from "./codecs.js";
 import { encodingsOf, tune } from "./encodings.js";
 import { healthOf, senderStats, slotStats } from "./stats.js";
 
@@ -32,10 +32,8 @@ import { healthOf, senderStats, slotStats } from "./stats.js";
 
 /** How many people are heard, phones heard and pictures seen at once; the server chooses which. */
 const POOL = { voice: 4, phone: 2, video: 6 };
-/** What a picture may come in. Naming no more keeps an offer small: each slot repeats the list. */
-const PICTURES = ["VP8", "H264", "VP9", "AV1"];
 /** The pool of pictures grows by so many, up to so many: an offer stays well below the 64 KiB the server takes. */
-const MORE_PICTURES = 4;
+const MORE_PICTURES = 3;
 const MOST_PICTURES = 24;
 
 /** A silent connection often comes back by itself within a second or two. */
@@ -73,6 +71,7 @@ export class Media {
   #pictures = POOL.video;
   /** Sizes of the camera's picture that somebody gets, null for all. @type {string[] | null} */
   #layers = null;
+  #wished = 0;
 
   /** @param {Callbacks} on */
   constructor(on) {
@@ -108,7 +107,7 @@ export class Media {
    */
   #publish(pc, kind, medium) {
     const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: encodingsOf(kind) });
-    if (medium === "audio") prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
+    prefer(line, medium === "video" ? PICTURES : kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
     this.#lines.set(kind, line);
     return line;
   }
@@ -123,7 +122,7 @@ export class Media {
   #receive(pc, pool, medium, names, count) {
     for (let i = 0; i < count; i++) {
       const line = pc.addTransceiver(medium, { direction: "recvonly" });
-      prefer(line, names, medium);
+      prefer(line, names);
       this.#slots.push({ pool, line, use: null });
       if (medium === "audio") this.#on.sound(pool + i, line.receiver.track);
     }
@@ -171,6 +170,7 @@ export class Media {
     const next = this.#next;
     this.#next = "";
     if (next) void this.offer(next);
+    else this.#grow();
   }
 
   /** The socket is gone, and with it any answer that was to come. */
@@ -258,11 +258,15 @@ export class Media {
    * @param {number} pictures we would like to see at once
    */
   fit(pictures) {
-    const missing = Math.min(pictures, MOST_PICTURES) - this.#pictures;
-    if (missing <= 0 || this.#pc.connectionState !== "connected" || !this.#on.online()) return;
-    const more = Math.min(Math.max(missing, MORE_PICTURES), MOST_PICTURES - this.#pictures);
-    this.#pictures += more;
-    this.#receive(this.#pc, "video", "video", PICTURES, more);
+    this.#wished = Math.min(pictures, MOST_PICTURES);
+    this.#grow();
+  }
+
+  /** One step at a time, so that the page stays quick: the next one follows the answer. */
+  #grow() {
+    if (this.#wished <= this.#pictures || this.#waiting || this.#pc.connectionState !== "connected" || !this.#on.online()) return;
+    this.#pictures += MORE_PICTURES;
+    this.#receive(this.#pc, "video", "video", PICTURES, MORE_PICTURES);
     void this.offer();
   }
 

@@ -11,6 +11,9 @@ import { Tile } from "./tile.js";
 /** @typedef {import("./quality.js").Quality} Quality */
 /** @typedef {(id: string, kind: "camera" | "screen") => MediaStreamTrack | null} Pictures */
 
+/** A telephone's screen shows so many pictures at once, which is what its processor can take. */
+const NARROW = 720;
+const FEW = 12;
 /** Added to an id, it is the key of the person's screen. */
 const SCREEN = " screen";
 
@@ -186,7 +189,8 @@ export class People {
     const screens = wanted.splice(0);
     for (const p of others) if (p.video) add(p.id, p.id, "camera");
     wanted.sort((a, b) => b.rank - a.rank);
-    return [...screens, ...wanted].map(({ id, kind, width }) => ({ id, kind, width }));
+    const most = innerWidth < NARROW ? FEW : Infinity;
+    return [...screens, ...wanted].slice(0, most).map(({ id, kind, width }) => ({ id, kind, width }));
   }
 
   /** Takes everybody away. */
