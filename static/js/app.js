@@ -47,9 +47,25 @@ async function main() {
   if (typeof RTCPeerConnection !== "function" || typeof WebSocket !== "function") return show("unable");
   const visit = Visit.here(link.room);
   const name = link.name || visit.memory?.name;
-  if (name) return enter(link, { name, captured: capture({ microphone: true, camera: link.camera }), muted: false }, visit);
+  if (name) return enter(link, before(link, name, visit), visit);
   show("asking");
-  await enter(link, await new PreJoin(link).ask(), visit);
+  const joining = await new PreJoin(link).ask();
+  const { muted, camera } = joining;
+  visit.switched({ muted, ...(camera === undefined ? {} : { camera }) });
+  await enter(link, joining, visit);
+}
+
+/**
+ * Joining with what was switched before: by the link, or by the person in this visit.
+ *
+ * @param {import("./link.js").Link} link
+ * @param {string} name
+ * @param {Visit} visit
+ * @returns {import("./prejoin.js").Joining}
+ */
+function before(link, name, visit) {
+  const { muted = false, camera = link.camera } = visit.switches;
+  return { name, muted, captured: capture({ microphone: true, camera }) };
 }
 
 /**
@@ -60,7 +76,7 @@ async function main() {
 async function enter(link, { name, captured: asked, muted }, visit) {
   show("room");
   const question = setTimeout(() => show("permission"), QUESTION);
-  const captured = await asked;
+  const captured = await Promise.race([asked, listening(asked)]);
   clearTimeout(question);
   const memory = visit.memory;
   const resume = memory && (await claim(memory.id)) ? memory.token : undefined;
@@ -68,8 +84,24 @@ async function enter(link, { name, captured: asked, muted }, visit) {
   room = new Room({ link, name, visit, captured, muted, resume, left: (why, entered) => left(link, why, entered) });
   byId("rejoin").onclick = () => {
     visit.again = true; // coming back rings nobody by itself
-    void enter(link, { name, captured: capture({ microphone: true, camera: link.camera }), muted: false }, visit);
+    void enter(link, before(link, name, visit), visit);
   };
+}
+
+/**
+ * Somebody who would rather not answer the browser's question listens only.
+ *
+ * @param {Promise<import("./devices.js").Captured>} asked
+ * @returns {Promise<import("./devices.js").Captured>}
+ */
+function listening(asked) {
+  return new Promise((resolve) => {
+    byId("listen").onclick = () => {
+      // An answer that comes later would open a microphone that nobody expects.
+      void asked.then(({ microphone, camera }) => [microphone, camera].forEach((track) => track?.stop()));
+      resolve({ microphone: null, camera: null, problem: t("devices.unheard") });
+    };
+  });
 }
 
 /** Coming back leads nowhere: another window has the visit, somebody was taken out, or the link is spent. */

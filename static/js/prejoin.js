@@ -15,7 +15,7 @@ import { recall, store } from "./visit.js";
 import { HUES, hue, initials, isolated, masked } from "./words.js";
 
 /** @typedef {import("./devices.js").Captured} Captured */
-/** @typedef {{name: string, captured: Promise<Captured>, muted: boolean}} Joining */
+/** What is taken into the room; `camera` when the person turned it off. @typedef {{name: string, captured: Promise<Captured>, muted: boolean, camera?: false}} Joining */
 
 export class PreJoin {
   #form = /** @type {HTMLFormElement} */ (byId("name-form"));
@@ -25,6 +25,7 @@ export class PreJoin {
   #show = /** @type {HTMLButtonElement} */ (byId("own-show"));
   #again = /** @type {HTMLButtonElement} */ (byId("own-again"));
   #muted = false;
+  #unseen = false; // by the person's own wish
   #done = false;
   /** @type {MediaStreamTrack | null} */
   #microphone = null;
@@ -62,7 +63,7 @@ export class PreJoin {
         byId("name-missing").textContent = name ? "" : t("join.name-missing");
         if (!name) return this.#name.focus();
         store("name", name);
-        resolve({ name, captured: this.#handOver(), muted: this.#muted });
+        resolve({ name, captured: this.#handOver(), muted: this.#muted, ...(this.#unseen ? { camera: false } : {}) });
       };
     });
   }
@@ -123,6 +124,7 @@ export class PreJoin {
   }
 
   async #toggleCamera() {
+    this.#unseen = this.#camera !== null;
     if (this.#camera) {
       this.#use(this.#microphone, null);
       this.#show.focus();
@@ -139,8 +141,8 @@ export class PreJoin {
   #look() {
     if (this.#done) return;
     const [heard, seen] = [this.#microphone !== null && !this.#muted, this.#camera !== null];
-    rename(this.#mute, heard ? t("join.mute") : t("join.unmute"), heard ? "mic" : "mic-off");
-    rename(this.#show, seen ? t("join.camera-off-press") : t("join.camera-on-press"), seen ? "camera" : "camera-off");
+    rename(this.#mute, heard ? t("bar.mute") : t("bar.unmute"), heard ? "mic" : "mic-off");
+    rename(this.#show, seen ? t("bar.camera-off") : t("bar.camera-on"), seen ? "camera" : "camera-off");
     this.#mute.classList.toggle("off", !heard);
     this.#show.classList.toggle("off", !seen);
     byId("join-muted").hidden = !(this.#microphone && this.#muted);

@@ -299,6 +299,7 @@ export class Room {
   #sayState() {
     const { state, camera } = this.#sending;
     this.#signal.send({ type: "state", ...state });
+    this.#o.visit.switched(this.#sending.switches);
     showSwitches(this.#toolbar, state, camera);
     this.#meter.follow(this.#sending.microphone, !state.audio);
     this.#people.camera = camera;

@@ -22,6 +22,7 @@ export class Sending {
   #muted = false;
   #talking = false; // the key for a word while muted is held
   #closed = false;
+  #seen = false; // the camera was on at some time
   /** @type {MediaStreamTrack | null} */
   #microphone = null;
   /** @type {MediaStreamTrack | null} */
@@ -54,6 +55,11 @@ export class Sending {
   /** Whether there is a microphone and the person has muted it. */
   get muted() {
     return this.#microphone !== null && this.#muted;
+  }
+
+  /** What the person has switched; a camera that never was on may only have been missing. */
+  get switches() {
+    return { muted: this.muted, ...(this.#seen ? { camera: this.#camera !== null } : {}) };
   }
 
   /** @param {boolean} muted */
@@ -126,6 +132,7 @@ export class Sending {
     if (this.#closed) return track?.stop();
     if (this.#camera !== track) this.#camera?.stop();
     this.#camera = track;
+    this.#seen ||= track !== null;
     track?.addEventListener("ended", () => {
       if (this.#camera !== track) return;
       this.#on.problem(t("devices.camera-lost"));
