@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,9 +44,6 @@ func (s *Service) accept(ctx context.Context, o *order) (c *call, stale []string
 	if refusal := s.read(o, policy); refusal != "" {
 		return nil, nil, s.refuse(ctx, o, refusal)
 	}
-	if o.added && !policy.AddPhone {
-		return nil, nil, s.refuse(ctx, o, string(wire.NotAllowed))
-	}
 	if v := policy.Rules.Judge(o.dial(s.now()), fraud.Counters{}); !v.Allowed() {
 		return nil, nil, s.refuse(ctx, o, v.Refusal)
 	}
@@ -56,7 +54,12 @@ func (s *Service) accept(ctx context.Context, o *order) (c *call, stale []string
 		return nil, nil, err
 	}
 	claim := r.Claim
-	if !policy.AddPhone {
+	// Somebody else in the room may have dialled it, or it has called here: it is
+	// called again, not added.
+	if known := slices.ContainsFunc(r.Calls(), func(c room.Call) bool { return c.Number == o.canonical }); !known && !policy.AddPhone {
+		if o.added {
+			return nil, nil, s.refuse(ctx, o, string(wire.NotAllowed))
+		}
 		claim = r.ClaimOnly
 	}
 	stale, err = claim(o.asker.Participant, o.canonical, o.again)

@@ -76,6 +76,12 @@ func TestWithoutFurtherPhonesAPageHasOneNumber(t *testing.T) {
 		}
 		if c := h.dial(bob, otherNumber); c.State != wire.Dialing {
 			t.Errorf("the number of somebody else: %+v", c)
+		} else {
+			synctest.Wait()
+			h.mustEvent(1, c.ID, wire.Ended, because(wire.Busy, 486))
+		}
+		if c := h.Dial(t.Context(), Request{Room: "sales", Participant: ann.ID(), Number: otherNumber, Again: true, Add: true}); c.State != wire.Dialing {
+			t.Errorf("again what somebody else in the room has called: %+v", c)
 		}
 	})
 }
