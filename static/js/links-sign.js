@@ -1,11 +1,12 @@
 /**
- * Signing links: asks the operators' API of this server with the key that was
- * typed. The key is kept nowhere; a signed link is shown as long as the form
- * says what was signed.
+ * Signing links: asks the operators' API of this server. A signed link is shown
+ * as long as the form says what was signed.
  */
 
 import { byId, make } from "./dom.js";
 import { t } from "./i18n.js";
+import { ask, key, Refused, words } from "./links-api.js";
+import { List } from "./links-list.js";
 
 /**
  * A link that the server has signed.
@@ -26,18 +27,6 @@ import { t } from "./i18n.js";
 const PAUSE = 600;
 const DAY = 24 * 60 * 60 * 1000;
 
-/** What the server said instead of yes; `status` 0 is no answer at all. */
-class Refused extends Error {
-  /**
-   * @param {number} status
-   * @param {string} text
-   */
-  constructor(status, text) {
-    super(text);
-    this.status = status;
-  }
-}
-
 export class Signing {
   #read;
   #changed;
@@ -46,6 +35,9 @@ export class Signing {
   #asking = 0;
   /** What the server was last asked about. */
   #asked = "";
+  #list = new List((id) => {
+    if (this.#signed?.id === id) this.#forget();
+  });
 
   /**
    * @param {object} form
@@ -98,7 +90,7 @@ export class Signing {
   async #sign() {
     const { wish, problem } = this.#read();
     if (problem) return;
-    if (!this.#value("key")) {
+    if (!key()) {
       this.#say(t("links.key.missing"), true);
       byId("key").focus();
       return;
@@ -121,9 +113,10 @@ export class Signing {
     if (owner) body.role = "owner";
     this.#say(t("links.sign.busy"));
     try {
-      const minted = await this.#ask("POST", "links", body);
+      const minted = await ask("POST", "links", body);
       this.#signed = { id: minted.id, url: minted.url, pins, expires: minted.expires_at ? new Date(minted.expires_at) : null, uses, own, owner };
       this.#changed();
+      void this.#list.show();
     } catch (error) {
       this.#say(words(error), true);
     }
@@ -132,13 +125,18 @@ export class Signing {
   async #revoke() {
     if (!this.#signed) return;
     try {
-      await this.#ask("DELETE", "links/" + encodeURIComponent(this.#signed.id));
-      this.#signed = null;
-      this.#changed();
-      this.#say(t("links.revoked"));
+      await ask("DELETE", "links/" + encodeURIComponent(this.#signed.id));
+      this.#forget();
+      void this.#list.show();
     } catch (error) {
       this.#say(words(error), true);
     }
+  }
+
+  #forget() {
+    this.#signed = null;
+    this.#changed();
+    this.#say(t("links.revoked"));
   }
 
   /** With a key the server says which trunks there are and whether it would call the number. */
@@ -149,12 +147,13 @@ export class Signing {
 
   async #learn() {
     const { wish } = this.#read();
-    const question = JSON.stringify([this.#value("key"), wish.number, wish.trunk]);
-    if (!this.#value("key") || question === this.#asked) return;
+    const question = JSON.stringify([key(), wish.number, wish.trunk]);
+    if (!key() || question === this.#asked) return;
     this.#asked = question;
+    void this.#list.show();
     const place = byId("key-hint");
     try {
-      const trunks = await this.#ask("GET", "trunks").catch((error) => {
+      const trunks = await ask("GET", "trunks").catch((error) => {
         if (error instanceof Refused && error.status === 401) throw error;
         return { data: [] }; // the bridge may be away; links can be signed all the same
       });
@@ -166,7 +165,7 @@ export class Signing {
         return;
       }
       const body = { number: wish.number, room: wish.room, ...(wish.trunk ? { trunk: wish.trunk } : {}) };
-      const { verdict, text } = await this.#ask("POST", "explain", body);
+      const { verdict, text } = await ask("POST", "explain", body);
       const allowed = verdict === "allowed";
       place.textContent = allowed ? t("links.key.allowed") : t("links.key.refused", { why: text });
       place.classList.remove("bad");
@@ -174,32 +173,6 @@ export class Signing {
       place.textContent = words(error);
       place.classList.add("bad");
     }
-  }
-
-  /**
-   * @param {string} method
-   * @param {string} path below /api/v1/
-   * @param {object} [body]
-   * @returns {Promise<any>}
-   */
-  async #ask(method, path, body) {
-    const headers = new Headers();
-    try {
-      headers.set("Authorization", "Bearer " + this.#value("key"));
-    } catch {
-      throw new Refused(401, ""); // letters that no key has
-    }
-    if (body) headers.set("Content-Type", "application/json");
-    let response;
-    try {
-      response = await fetch("api/v1/" + path, { method, headers, body: body && JSON.stringify(body), credentials: "omit", cache: "no-store" });
-    } catch {
-      throw new Refused(0, "");
-    }
-    if (response.status === 204) return null;
-    const answer = await response.json().catch(() => ({}));
-    if (!response.ok) throw new Refused(response.status, String(answer.error_description ?? ""));
-    return answer;
   }
 
   /**
@@ -211,16 +184,4 @@ export class Signing {
     if (place.textContent !== text) place.textContent = text;
     place.classList.toggle("bad", bad);
   }
-}
-
-/**
- * What went wrong, in words.
- *
- * @param {unknown} error
- */
-function words(error) {
-  if (!(error instanceof Refused)) throw error;
-  const known = { 0: "links.sign.unreachable", 401: "links.key.bad", 409: "links.sign.no-secret", 429: "links.sign.often", 503: "links.sign.ledger" };
-  const key = Object.entries(known).find(([status]) => Number(status) === error.status)?.[1];
-  return key ? t(key) : t("links.sign.refused", { why: error.message || String(error.status) });
 }

@@ -102,6 +102,7 @@ test("every text that the pages and modules of the site name is there", () => {
   for (const file of modules) for (const [, id] of read("js/" + file).matchAll(/new Card\("(\w+)"/g)) used.add(`links.piece.${id}`).add(`links.piece.${id}.about`);
   for (const page of ["index.html", "links.html"]) for (const [, key] of read(page).matchAll(/data-t(?:-\w+)?="([^"]+)"/g)) used.add(key);
   for (const problem of ["empty", "character", "length", "country"]) used.add("links.number." + problem);
+  for (const state of ["valid", "expired", "used", "revoked"]) used.add("links.state." + state);
   for (const key of used) if (!/^site\.(en|de)$|^links\.(en|de)$/.test(key)) assert.ok(key in english || key + ".other" in english, key);
   for (const key of Object.keys(english)) assert.ok(used.has(key) || used.has(key.replace(/\.(one|other)$/, "")), key + " is used nowhere");
 });
