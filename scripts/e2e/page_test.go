@@ -353,6 +353,7 @@ type received struct {
 	Energy      float64 `json:"energy"`
 	Seconds     float64 `json:"seconds"`
 	Frames      int     `json:"frames"`
+	Width       int     `json:"width"`
 }
 
 // stats asks the page what it receives of a kind.
