@@ -11,7 +11,7 @@ import (
 
 var (
 	preloaded = regexp.MustCompile(`<link rel="modulepreload" href="([^"]+)">`)
-	entries   = regexp.MustCompile(`<script type="module" src="([^"]+)">`)
+	started   = regexp.MustCompile(`<script type="module" src="([^"]+)">`)
 	// needed is an import without which a module does not run.
 	needed = regexp.MustCompile(`(?m)^import [^;]*?"(\./[^"]+)";|^\} from "(\./[^"]+)";`)
 )
@@ -32,7 +32,7 @@ func TestTheRoomPreloadsEveryModuleItRunsWith(t *testing.T) {
 			visit(path.Join(path.Dir(name), m[1]+m[2]))
 		}
 	}
-	for _, m := range entries.FindAllStringSubmatch(page, -1) {
+	for _, m := range started.FindAllStringSubmatch(page, -1) {
 		visit(m[1])
 		delete(want, m[1]) // the page loads it itself
 	}
