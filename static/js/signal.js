@@ -171,8 +171,9 @@ export class Signal {
    */
   #explained(closed, reason) {
     if (closed !== "refused") return { code: closed, text: t("closed." + closed) };
-    if (this.#error && this.#error.text === reason) return { code: this.#error.code, text: errorWords(this.#error) };
-    return { code: closed, text: reason || t("closed.refused") };
+    // A close has room for 123 bytes of it (RFC 6455 §5.5); without an error before it, it is for programs.
+    if (reason && this.#error?.text.startsWith(reason)) return { code: this.#error.code, text: errorWords(this.#error) };
+    return { code: closed, text: t("closed.refused") };
   }
 
   #beat() {

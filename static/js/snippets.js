@@ -109,7 +109,7 @@ export function webButton(link, { label, colour }, { popup = false } = {}) {
 export function frame(link, title) {
   return {
     tag: "iframe",
-    attributes: { src: link, title, allow: "camera; microphone; display-capture; autoplay; fullscreen; clipboard-write; speaker-selection" },
+    attributes: { src: link, title, allow: "camera; microphone; display-capture; autoplay; fullscreen; clipboard-write; speaker-selection; picture-in-picture; screen-wake-lock" },
     style: { width: "100%", height: "640px", border: "0", "border-radius": "12px" },
     children: [],
   };

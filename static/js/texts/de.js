@@ -205,7 +205,7 @@ export default {
   "room.hear": "Tippen, um zu hören",
   "room.hear-blocked": "Der Browser hält den Ton zurück.",
   "room.silent": "Ihr Mikrofon liefert keinen Ton. Ist es ausgeschaltet?",
-  "room.reconnecting": "Die Verbindung ist abgerissen. Sie wird neu aufgebaut …",
+  "room.reconnecting": "Die Verbindung ging verloren und wird neu aufgebaut … Ihr Platz bleibt, und Telefonate laufen so lange weiter.",
   "room.blocked": "Bild und Ton kommen nicht durch. Vielleicht ist eine Firewall oder ein VPN im Weg.",
   "bar.mute-short": "Stumm",
   "bar.unmute-short": "Ton",

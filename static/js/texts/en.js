@@ -205,7 +205,7 @@ export default {
   "room.hear": "Tap to hear",
   "room.hear-blocked": "The browser holds the sound back.",
   "room.silent": "Your microphone gives no sound. Is it switched off?",
-  "room.reconnecting": "The connection was lost. Reconnecting…",
+  "room.reconnecting": "The connection was lost. Reconnecting… Your place is kept, and phone calls go on meanwhile.",
   "room.blocked": "Sound and pictures do not get through. A firewall or a VPN may be in the way.",
   "bar.mute-short": "Mute",
   "bar.unmute-short": "Unmute",
