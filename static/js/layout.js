@@ -25,7 +25,9 @@ const NARROWEST = { phone: 0.72, desktop: 1.2 };
 const LEAST = { w: 84, h: 68 };
 /** What a phone needs to be a tile, and as a bar. */
 const CARD = { w: 216, h: 178 };
-const BAR = { w: 320, h: 76, widest: 640 };
+const BAR = { w: 320, h: 84, widest: 640 };
+/** In a column narrower than a bar its buttons go below its words, where there is height enough. */
+const NARROW_BAR = { h: 132, share: 0.68 };
 /** Strips are tried from the narrowest, as shares of the stage. */
 const STRIPS = [0.17, 0.24, 0.34, 0.45, 0.55];
 /** A face in a strip, and the height of a strip of them. */
@@ -150,12 +152,14 @@ function place(rects, tiles, from, inside, { gap, phone, small }) {
     return phones.length * (h + gap) - gap;
   }
   const columns = Math.max(1, Math.min(phones.length, Math.floor((inside.w + gap) / (BAR.w + gap))));
+  const tall = inside.w < BAR.w && phones.length * (NARROW_BAR.h + gap) <= NARROW_BAR.share * inside.h;
+  const h = tall ? NARROW_BAR.h : BAR.h;
   const w = Math.min(BAR.widest, Math.floor((inside.w - gap * (columns - 1)) / columns));
   const start = inside.x + Math.floor((inside.w - columns * (w + gap) + gap) / 2);
   phones.forEach((i, n) => {
-    rects[i] = { x: start + (n % columns) * (w + gap), y: inside.y + Math.floor(n / columns) * (BAR.h + gap), w, h: BAR.h };
+    rects[i] = { x: start + (n % columns) * (w + gap), y: inside.y + Math.floor(n / columns) * (h + gap), w, h };
   });
-  const bars = Math.ceil(phones.length / columns) * (BAR.h + gap);
+  const bars = Math.ceil(phones.length / columns) * (h + gap);
   const below = { ...inside, y: inside.y + bars, h: Math.max(inside.h - bars, LEAST.h) };
   return bars + fill(rects, rest, below, cells(rest.length, below, gap, narrowest, small), gap);
 }

@@ -27,7 +27,7 @@ for (const [name, size] of Object.entries(SCREENS)) {
           tiles.forEach((kind, i) => {
             const r = rects[i];
             assert.ok(r.x >= 0 && r.y >= 0 && r.x + r.w <= size.width && r.y + r.h <= height, `${what}: ${kind} ${i} is outside: ${JSON.stringify(r)}`);
-            const least = size === SMALL_PHONE ? 24 : 40;
+            const least = size === SMALL_PHONE ? 24 : 36;
             assert.ok(r.w >= least && r.h >= least, `${what}: ${kind} ${i} is too small: ${JSON.stringify(r)}`);
             if (kind === "phone") assert.ok(r.w >= 216 && r.h >= 64, `${what}: the phone has no room for its buttons: ${JSON.stringify(r)}`);
             for (let j = 0; j < i; j++) {
@@ -76,8 +76,8 @@ test("a few people and a phone have tiles of one size", () => {
 
 test("in a crowd the phone is a bar above the faces", () => {
   const { rects } = arrange({ ...DESKTOP, tiles: room(25, { phones: 1 }) });
-  assert.equal(rects[0].h, 76);
-  assert.ok(rects.slice(1).every((r) => r.y >= 76));
+  assert.equal(rects[0].h, 84);
+  assert.ok(rects.slice(1).every((r) => r.y >= 84));
 });
 
 test("a pinned tile has more than half of the stage", () => {
