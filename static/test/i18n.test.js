@@ -49,6 +49,17 @@ test("every text that a page or module names is there", () => {
   for (const key of used) assert.ok(key in known || key + ".other" in known, key);
 });
 
+test("no text is left over that nothing names", () => {
+  const code = readdirSync(new URL("js", here)).filter((f) => f.endsWith(".js")).map((f) => read("js/" + f)).join("\n");
+  const pages = readdirSync(here).filter((f) => f.endsWith(".html")).map(read).join("\n");
+  const made = [...code.matchAll(/["`]([\w.-]+[.-])(?:"\s*\+|\$\{)/g)].map((m) => m[1]); // "reason." + …
+  for (const key of Object.keys(known)) {
+    const name = key.replace(/\.(zero|one|two|few|many|other)$/, "");
+    const named = [key, name].some((k) => code.includes(`"${k}"`) || pages.includes(`"${k}"`));
+    assert.ok(named || made.some((start) => key.startsWith(start)), key);
+  }
+});
+
 test("a plural's form is chosen by the number", () => {
   useTexts({ "test.apples.one": "an apple", "test.apples.other": "{n} apples, {who}" });
   assert.equal(t("test.apples", { n: 1 }), "an apple");

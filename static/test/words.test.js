@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { callWords, clock, errorWords, hue, initials, lineWords, masked } from "../js/words.js";
 
@@ -11,11 +12,24 @@ test("an ending is told in the page's own words, which are in the reader's langu
   assert.equal(callWords({ state: "refused", reason: "never-heard-of" }), "The call was not placed.");
 });
 
-test("no reason of the protocol is without words", () => {
-  const reasons = `hangup-room hangup-phone busy no-answer declined unreachable not-found trunk-failed no-trunk media-lost
-    max-duration room-empty bridge-lost shutdown not-allowed blocked blocked-type cap-day cap-minute cap-concurrent bad-number
-    bad-trunk link-expired link-used link-invalid already-dialed guard-unavailable`.split(/\s+/);
+/** What the servers' own source names, so that no word of theirs is without ours. */
+const source = (name, pattern) => [...readFileSync(new URL("../../" + name, import.meta.url), "utf8").matchAll(pattern)].map((m) => m[1]);
+
+test("no ending and no refusal of the servers is without words", () => {
+  const reasons = source("shared/wire/wire.go", /\b(?:Ending|Refusal)\s+= "([a-z-]+)"/g);
+  assert.ok(reasons.length > 20, "reasons are found");
   for (const reason of reasons) assert.notEqual(callWords({ state: "ended", reason }), "The call has ended.", reason);
+});
+
+test("no error of the server is without words, but those that only programs make", () => {
+  const codes = source("sfu/signal/errors.go", /\{[\w.]+, "([a-z-]+)", "/g);
+  assert.ok(codes.length > 10, "codes are found");
+  const programs = new Set(["bad-message", "unknown-type", "not-joined", "already-joined", "no-such-call", "bad-offer"]);
+  for (const code of codes.filter((c) => !programs.has(c))) assert.notEqual(errorWords({ code, text: "" }), "", code);
+});
+
+test("what is not allowed in a room is no matter of numbers", () => {
+  assert.equal(errorWords({ code: "not-allowed", text: "" }), "You may not do this in this room.");
 });
 
 test("the server's no is told in the page's words where it has some", () => {
