@@ -14,10 +14,11 @@ import (
 	"time"
 
 	"dialroom/shared/config"
+	"dialroom/shared/number"
 	"dialroom/shared/wire"
 )
 
-// The manual says what the code knows: these tests hold its tables against it.
+// The manual and the form say what the code knows: these tests hold them against it.
 
 // entry is one row of a table of the manual.
 type entry struct{ name, term, text string }
@@ -112,6 +113,29 @@ func TestTheFormMakesEveryParameter(t *testing.T) {
 	made := all(`(?m)^    \["(\w+)", `, read(t, "js/makelink.js"))
 	made = append(made, "nocam", "link") // the same as cam; put in by the server that signs
 	same(t, "parameters that the form makes", made, known)
+}
+
+// What the form takes for a number the server takes for the same one.
+func TestTheFormReadsNumbersAsTheServerDoes(t *testing.T) {
+	_, table, _ := strings.Cut(read(t, "test/makelink.test.js"), "const numbers = [\n")
+	table, _, _ = strings.Cut(table, "\n];")
+	rows := regexp.MustCompile(`(?m)^  (\[".*"\]),$`).FindAllStringSubmatch(table, -1)
+	if len(rows) < 20 {
+		t.Fatalf("%d numbers to compare", len(rows))
+	}
+	for _, m := range rows {
+		var c [3]string
+		if err := json.Unmarshal([]byte(m[1]), &c); err != nil {
+			t.Fatal(err)
+		}
+		want := c[2]
+		if strings.Trim(want, "+0123456789") != "" {
+			want = "" // the form says why not
+		}
+		if got, _ := number.Parse(c[1], ""); got.String() != want {
+			t.Errorf("%s: the form makes %q of %q, the server %q", c[0], want, c[1], got)
+		}
+	}
 }
 
 func TestTheManualHasEveryReasonInItsWords(t *testing.T) {
