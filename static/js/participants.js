@@ -4,7 +4,7 @@
  */
 
 import { confirm } from "./dialog.js";
-import { button, icon, make } from "./dom.js";
+import { button, icon, make, rename } from "./dom.js";
 import { t } from "./i18n.js";
 import { hue, initials } from "./words.js";
 
@@ -248,7 +248,6 @@ function mark(drawing, name) {
  * @param {string} drawing
  */
 function relabel(element, name, drawing) {
-  element.setAttribute("aria-label", name);
+  rename(element, name, drawing);
   element.title = name;
-  element.querySelector("use")?.setAttribute("href", "#i-" + drawing);
 }
