@@ -23,6 +23,9 @@ const LANGUAGES = {
 /** Languages that are written from right to left. */
 const RIGHT_TO_LEFT = new Set(["ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"]);
 
+/** Letters of theirs. */
+const LEFTWARD = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/;
+
 /** @type {Texts} */
 const texts = { ...en };
 let plurals = new Intl.PluralRules("en");
@@ -94,8 +97,19 @@ export function t(key, values = {}) {
   const text = (typeof n === "number" ? texts[key + "." + plurals.select(n)] ?? texts[key + ".other"] : undefined) ?? texts[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (place, name) => {
     const value = values[name];
-    return typeof value === "number" ? numbers.format(value) : value ?? place;
+    return typeof value === "number" ? numbers.format(value) : value === undefined ? place : isolated(value);
   });
+}
+
+/**
+ * Keeps the direction of a name or number from changing that of the sentence
+ * around it, and the other way round (UAX #9, isolates). Where all runs one
+ * way there is nothing to keep.
+ *
+ * @param {string} value
+ */
+function isolated(value) {
+  return direction === "rtl" || LEFTWARD.test(value) ? "\u2068" + value + "\u2069" : value;
 }
 
 /**

@@ -12,7 +12,7 @@ import { byId, rename } from "./dom.js";
 import { t } from "./i18n.js";
 import { cleanName, MAX_EXTENSION } from "./link.js";
 import { recall, store } from "./visit.js";
-import { HUES, hue, initials, isolated, masked } from "./words.js";
+import { HUES, hue, initials, masked } from "./words.js";
 
 /** @typedef {import("./devices.js").Captured} Captured */
 /** What is taken into the room; `camera` when the person turned it off. @typedef {{name: string, captured: Promise<Captured>, muted: boolean, camera?: false}} Joining */
@@ -38,7 +38,7 @@ export class PreJoin {
 
   /** @param {import("./link.js").Link} link */
   constructor(link) {
-    byId("join-title").textContent = t("join.title", { room: isolated(link.room) });
+    byId("join-title").textContent = t("join.title", { room: link.room });
     byId("join-plan").textContent = plan(link.number);
     byId("name-missing").textContent = "";
     this.#mute.onclick = () => this.#toggleMute();
@@ -182,5 +182,5 @@ export class PreJoin {
 function plan(number) {
   if (!number) return t("join.will-meet");
   const digits = number.replace(/\D/g, "").length;
-  return t(digits <= MAX_EXTENSION ? "join.will-extension" : "join.will-call", { number: isolated(masked(number)) });
+  return t(digits <= MAX_EXTENSION ? "join.will-extension" : "join.will-call", { number: masked(number) });
 }

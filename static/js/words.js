@@ -4,7 +4,7 @@
  * the page has no words for.
  */
 
-import { direction, has, t } from "./i18n.js";
+import { has, t } from "./i18n.js";
 import { MAX_EXTENSION } from "./link.js";
 
 /** @typedef {import("../protocol").Call} Call */
@@ -70,17 +70,6 @@ export function masked(number) {
   const national = rest.slice(country);
   const [head, tail] = national.length >= 9 ? [3, 3] : [2, 2];
   return [world ? "+" + rest.slice(0, country) : "", national.slice(0, head), "••••", national.slice(-tail)].filter(Boolean).join(" ");
-}
-
-/**
- * Puts a number or a name that is written from left to right into a text that
- * may be written the other way, so that its digits keep their order.
- *
- * @param {string} text
- * @returns {string}
- */
-export function isolated(text) {
-  return direction === "rtl" ? "\u2066" + text + "\u2069" : text;
 }
 
 /**

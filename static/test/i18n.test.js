@@ -71,6 +71,11 @@ test("what is filled in is not read as a place again", () => {
   assert.equal(t("test.say", { name: "{text}", text: "$& $1" }), "{text} says $& $1");
 });
 
+test("a name written from right to left does not turn the sentence around", () => {
+  useTexts({ "test.say": "{name} says {text}" });
+  assert.equal(t("test.say", { name: "\u05d0\u05d3\u05d4", text: "hi" }), "\u2068\u05d0\u05d3\u05d4\u2069 says hi");
+});
+
 test("a text that is missing shows its key", () => assert.equal(t("test.never"), "test.never"));
 
 const wishes = [[["de-CH", "en"], "de"], [["fr", "de_AT"], "de"], [["fr"], "en"], [[], "en"], [["constructor"], "en"], [["en-GB", "de"], "en"]];
