@@ -13,6 +13,7 @@ type Participant struct {
 	gone   bool
 	tracks map[Kind]*source
 	sounds []*source // those of tracks that are no pictures, for the ticker
+	layers []*source // those of tracks that come in several sizes, for the ticker
 
 	// Of a browser, guarded by room.mu.
 	token      string
@@ -219,12 +220,15 @@ func (p *Participant) readTracks() {
 	p.listSounds()
 }
 
-// listSounds brings sounds up to date with tracks.
+// listSounds brings sounds and layers up to date with tracks.
 func (p *Participant) listSounds() {
-	p.sounds = nil
+	p.sounds, p.layers = nil, nil
 	for k, s := range p.tracks {
 		if k != Camera && k != Screen {
 			p.sounds = append(p.sounds, s)
+		}
+		if len(s.layers) > 0 {
+			p.layers = append(p.layers, s)
 		}
 	}
 }
@@ -260,7 +264,7 @@ func (p *Participant) dropMedia() {
 	}
 	p.media, p.up, p.slots = nil, false, nil
 	clear(p.tracks)
-	p.sounds = nil
+	p.sounds, p.layers = nil, nil
 }
 
 func (p *Participant) sendSlots() {

@@ -50,7 +50,8 @@ type source struct {
 	packets uint64  // of the track, at the last tick
 	shown   int     // slots that carry it
 	layers  []layer // of a picture in several sizes, smallest first
-	still   int     // ticks without a packet
+	wanted  bool    // by somebody, as the publisher was told
+	still   int     // ticks without a packet while it was wanted
 }
 
 // use returns the protocol's name for what the source puts into a slot.

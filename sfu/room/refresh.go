@@ -216,10 +216,11 @@ func (r *Room) sendWishes() {
 			now.Mic = now.Mic || p.tracks[Phone] == nil
 		}
 		if p.sent == nil || *p.sent != now {
-			p.wantAnew(p.sent, now)
 			p.sent = &now
 			p.send(now)
 		}
+		p.want(Mic, now.Mic)
+		p.want(Phone, now.Phone != false)
 		p.sendLayers()
 	}
 }
@@ -277,13 +278,12 @@ func (r *Room) tick() {
 	r.ticks++
 	moved, relayer := false, false
 	for _, p := range r.people {
-		for _, s := range p.tracks {
+		for _, s := range p.layers {
 			relayer = s.watch(r.ticks) || relayer
 		}
 		if r.listen(p) {
 			moved = true
 		}
-		p.watchSilence()
 		if r.ticks%uplinkEvery == 0 {
 			r.measure(p)
 		}
@@ -298,13 +298,11 @@ func (r *Room) tick() {
 
 // listen follows the sounds of one participant and reports whether any score moved.
 func (r *Room) listen(p *Participant) (moved bool) {
-	loudest := float32(floorLevel)
+	loudest, unheard := float32(floorLevel), false
 	for _, s := range p.sounds {
 		packets := s.track.Packets()
 		fresh := packets != s.packets
-		if s.still++; fresh {
-			s.still = 0
-		}
+		unheard = s.missed(fresh) || unheard
 		if !fresh && s.score == floorLevel {
 			continue // nothing flows
 		}
@@ -319,6 +317,7 @@ func (r *Room) listen(p *Participant) (moved bool) {
 			s.spoke = r.ticks
 		}
 	}
+	p.tellUnheard(unheard)
 	p.loud = loudest
 	if p.speaking = speaks(p.speaking, loudest); p.speaking {
 		p.spoke = r.ticks
@@ -344,7 +343,7 @@ func (r *Room) tellSpeaking() {
 // hush forgets who spoke, when the room falls out of the ticker's care.
 func (r *Room) hush() {
 	for _, p := range r.people {
-		p.watchSilence()
+		p.tellUnheard(false)
 		p.speaking, p.loud = false, floorLevel
 		for _, s := range p.sounds {
 			s.score = floorLevel

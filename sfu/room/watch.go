@@ -43,32 +43,34 @@ func (p *Participant) SetRoundTrip(d time.Duration) {
 	p.uplink.roundTrip = d
 }
 
-// watchSilence tells the page of p when its microphone is wanted and nothing
-// comes, and when something does again.
-func (p *Participant) watchSilence() {
-	if !p.present() {
-		return
+// want records whether somebody wants a sound of p; one that is wanted anew gets
+// the time to begin.
+func (p *Participant) want(k Kind, wanted bool) {
+	if s := p.tracks[k]; s != nil && s.wanted != wanted {
+		s.wanted, s.still = wanted, 0
 	}
-	unheard := p.sent != nil && (p.sent.Mic && p.still(Mic) || p.sent.Phone != false && p.still(Phone))
-	if unheard != p.unheard {
+}
+
+// missed follows a sound at one tick and reports whether it is wanted and has
+// not come for too long.
+func (s *source) missed(fresh bool) bool {
+	switch {
+	case !s.wanted:
+		return false
+	case fresh:
+		s.still = 0
+	case s.still < unheardAfter:
+		s.still++
+	}
+	return s.still >= unheardAfter
+}
+
+// tellUnheard tells the page of p when its microphone is wanted and nothing
+// comes, and when something does again.
+func (p *Participant) tellUnheard(unheard bool) {
+	if unheard != p.unheard && p.present() {
 		p.unheard = unheard
 		p.send(Unheard{Type: "unheard", Unheard: unheard})
-	}
-}
-
-// still reports whether a track has been without a packet for too long.
-func (p *Participant) still(k Kind) bool {
-	s := p.tracks[k]
-	return s != nil && s.still >= unheardAfter
-}
-
-// wantAnew gives a track that is wanted from now on the time to begin.
-func (p *Participant) wantAnew(before *Send, now Send) {
-	if s := p.tracks[Mic]; s != nil && now.Mic && (before == nil || !before.Mic) {
-		s.still = 0
-	}
-	if s := p.tracks[Phone]; s != nil && now.Phone != false && (before == nil || before.Phone == false) {
-		s.still = 0
 	}
 }
 
