@@ -139,6 +139,8 @@ func (r *Room) resume(p *Participant, req JoinRequest) {
 	r.rejoinMemory(p)
 	p.sender = req.Sender
 	p.sent, p.sentLayers, p.unheard = nil, nil, false
+	p.want(Mic, false) // until it is told anew
+	p.want(Phone, false)
 	before := p.info()
 	if name := cleanDisplayName(req.Name); name != "" {
 		p.name = name
