@@ -230,10 +230,10 @@ function followDevices(owner, notices, signal) {
     known = Promise.resolve(now);
     if (signal.aborted) return;
     const speaker = remembered("speaker");
-    const had = before.speaker.some((d) => d.deviceId === speaker);
-    if (speaker && had && !now.speaker.some((d) => d.deviceId === speaker)) {
-      owner.useSpeaker("");
-      notices.pass("speaker", t("devices.speaker-lost"));
+    const [had, has] = [before, now].map((all) => all.speaker.some((d) => d.deviceId === speaker));
+    if (speaker && had !== has) {
+      owner.useSpeaker(has ? speaker : "");
+      notices.pass("speaker", has ? "" : t("devices.speaker-lost"));
     }
     const seen = new Set(before.microphone.map((d) => d.deviceId));
     const fresh = now.microphone.find((d) => d.label && d.deviceId !== "default" && !seen.has(d.deviceId));

@@ -151,6 +151,20 @@ export function otherSide(track) {
 }
 
 /**
+ * Calls back when the person allows the microphone after all, in the browser's own settings.
+ *
+ * @param {() => void} allowed
+ */
+export async function whenAllowed(allowed) {
+  try {
+    const status = await navigator.permissions.query({ name: /** @type {PermissionName} */ ("microphone") });
+    status.onchange = () => status.state === "granted" && allowed();
+  } catch {
+    // A browser that does not tell: there is a button to try again.
+  }
+}
+
+/**
  * Asks for a screen, a window or a tab to show.
  *
  * @returns {Promise<MediaStream | null>} null when the person thought better of it

@@ -7,7 +7,7 @@
  */
 
 import { DeviceChoice } from "./devicemenu.js";
-import { capture } from "./devices.js";
+import { capture, whenAllowed } from "./devices.js";
 import { byId, rename } from "./dom.js";
 import { t } from "./i18n.js";
 import { cleanName, MAX_EXTENSION } from "./link.js";
@@ -48,6 +48,7 @@ export class PreJoin {
     this.#name.value = recall("name");
     this.#choice = new DeviceChoice(this.#owner());
     byId("join-devices").append(this.#choice.element);
+    void whenAllowed(() => this.#done || this.#microphone || this.#again.click());
     this.#captured = this.#take({ microphone: true, camera: link.camera });
     this.#look();
   }
@@ -88,12 +89,12 @@ export class PreJoin {
 
   /** @param {{microphone: boolean, camera: boolean}} wanted */
   async #take(wanted) {
-    this.#mute.disabled = this.#show.disabled = true;
+    this.#mute.disabled = this.#show.disabled = this.#again.disabled = true;
     this.#tell("");
     byId("join-ask").hidden = !wanted.microphone || !navigator.mediaDevices;
     const { microphone, camera, problem } = await capture(wanted);
     byId("join-ask").hidden = true;
-    this.#mute.disabled = this.#show.disabled = false;
+    this.#mute.disabled = this.#show.disabled = this.#again.disabled = false;
     this.#tell(problem);
     this.#use(microphone ?? this.#microphone, camera ?? this.#camera);
     if (!this.#done) void this.#choice.refresh();
