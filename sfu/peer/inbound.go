@@ -124,39 +124,6 @@ func (p *Peer) publish(o *offer, tracks map[string]room.Kind) {
 	}
 }
 
-// sameLayers reports whether the uplinks of a track are for these layers.
-func sameLayers(group []*uplink, rids []string) bool {
-	if len(rids) == 0 {
-		return len(group) == 1
-	}
-	return slices.EqualFunc(group, rids, func(u *uplink, rid string) bool { return u.track.RID == rid })
-}
-
-// newUplinks makes what a track needs: one uplink, or one for each of its layers.
-func newUplinks(p *Peer, kind room.Kind, rids []string) []*uplink {
-	if len(rids) == 0 {
-		return []*uplink{newUplink(p, kind, "")}
-	}
-	group := make([]*uplink, len(rids))
-	for i, rid := range rids {
-		group[i] = newUplink(p, kind, rid)
-	}
-	return group
-}
-
-// trackOf returns the track that the uplinks are the layers of.
-func trackOf(group []*uplink) *room.Track {
-	first := group[0].track
-	if len(group) == 1 {
-		return first
-	}
-	t := &room.Track{Owner: first.Owner, Kind: first.Kind}
-	for _, u := range group {
-		t.Layers = append(t.Layers, u.track)
-	}
-	return t
-}
-
 func newUplink(p *Peer, kind room.Kind, rid string) *uplink {
 	u := &uplink{peer: p, level: room.Silent, track: &room.Track{Owner: p.id, Kind: kind, RID: rid}}
 	if kind == room.Camera || kind == room.Screen {
@@ -233,27 +200,6 @@ func (p *Peer) onRTP(encrypted []byte, via path) {
 		in.reportAt = now + reportInterval
 		p.sendReports(now)
 	}
-}
-
-// bearing finds the uplink of a stream that is new by the names its packet
-// bears (RFC 9143 §9.2, RFC 8852 §3.1). Senders stop naming it once reports show that it is known.
-func (in *inbound) bearing(h *rtp.Header) *uplink {
-	if in.midExt == 0 {
-		return nil
-	}
-	group := in.byMid[string(h.GetExtension(in.midExt))]
-	if len(group) == 1 {
-		return group[0]
-	}
-	if in.ridExt != 0 {
-		rid := h.GetExtension(in.ridExt)
-		for _, u := range group {
-			if u.track.RID == string(rid) {
-				return u
-			}
-		}
-	}
-	return nil
 }
 
 // forward hands the packet to the track's sinks and reports whether anything is missing.

@@ -18,9 +18,6 @@ const (
 
 	// maxSections bounds the m-lines of an offer: a page's own and a generous pool.
 	maxSections = 64
-
-	// maxLayers bounds the sizes of one picture.
-	maxLayers = 4
 )
 
 // ErrBadOffer is what every defect of an offer wraps.
@@ -199,36 +196,6 @@ func parseSection(m *sdp.MediaDescription) section {
 	})
 	s.usable = mux && s.mid != "" && len(s.formats) > 0 && slices.Equal(m.MediaName.Protos, []string{"UDP", "TLS", "RTP", "SAVPF"})
 	return s
-}
-
-// simulcast reads the layers that are sent out of the attribute's value (RFC
-// 8853 §5.1), "send q;h;f". A page names the smallest first. Alternatives and
-// paused layers count as what they stand for.
-func simulcast(value string) []string {
-	words := strings.Fields(value)
-	var rids []string
-	for i := 0; i+1 < len(words); i += 2 {
-		if words[i] != "send" {
-			continue
-		}
-		for rid := range strings.SplitSeq(words[i+1], ";") {
-			rid, _, _ = strings.Cut(strings.TrimPrefix(rid, "~"), ",")
-			if rid = strings.TrimPrefix(rid, "~"); plainRID(rid) && !slices.Contains(rids, rid) {
-				rids = append(rids, rid)
-			}
-		}
-	}
-	if len(rids) < 2 || len(rids) > maxLayers {
-		return nil // one layer is none; nobody needs more than there are sizes of tiles
-	}
-	return rids
-}
-
-// plainRID reports whether a name is made of what RFC 8851 §10 allows.
-func plainRID(rid string) bool {
-	return rid != "" && len(rid) <= 16 && strings.IndexFunc(rid, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9')
-	}) < 0
 }
 
 func cutPayloadType(value string) (uint8, string, bool) {
