@@ -159,6 +159,7 @@ func (p *Peer) onReports(reports []rtcp.ReceptionReport) {
 			clock = clockOf(s.info.Codecs[0])
 		}
 		p.out.Lock()
+		s.ratedAt = p.transport.now()
 		s.quality.Loss = float64(r.FractionLost) / 256
 		s.quality.Jitter = time.Duration(r.Jitter) * time.Second / time.Duration(clock)
 		p.out.Unlock()
@@ -315,6 +316,24 @@ func (p *Peer) Arrival() (room.Arrival, bool) {
 	r := &group[0].stats
 	return room.Arrival{Expected: uint64(r.highest - r.base + 1), Received: uint64(r.received),
 		Jitter: time.Duration(r.jitter * float64(time.Second) / float64(r.clock))}, true
+}
+
+// PictureLoss is how much of its pictures the browser lost lately, from 0 to 1,
+// over all of them.
+func (p *Peer) PictureLoss() float64 {
+	p.mu.Lock()
+	slots := p.order
+	p.mu.Unlock()
+	since := p.transport.now() - int64(3*reportInterval)
+	loss, n := 0.0, 0
+	p.out.Lock()
+	defer p.out.Unlock()
+	for _, s := range slots {
+		if s.history != nil && s.track != nil && s.ratedAt > since {
+			loss, n = loss+s.quality.Loss, n+1
+		}
+	}
+	return loss / float64(max(n, 1))
 }
 
 // Traffic counts the packets from and to all browsers so far.

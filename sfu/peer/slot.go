@@ -53,6 +53,7 @@ type slot struct {
 	octets    uint32
 	history   *[historySize]sent // pictures only
 	quality   Quality
+	ratedAt   int64 // when the browser last said so
 }
 
 // codecCount has room for every codec.

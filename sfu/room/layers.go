@@ -21,7 +21,59 @@ const (
 	// layerRest is how many ticks a layer goes on after its last viewer was given
 	// another one: that other shows only with its next key frame.
 	layerRest = 10
+
+	// lineEvery is how many ticks, a second, lie between two looks at a viewer's
+	// line: browsers report as often.
+	lineEvery = 5
+
+	// Above heavyLoss a picture freezes however often it is sent again; below
+	// lightLoss nobody notices any.
+	heavyLoss = 0.10
+	lightLoss = 0.02
+
+	// maxThin is how many sizes smaller than what fits a viewer on a bad line gets.
+	maxThin = 2
+
+	// firstCalm is for how many looks a line must be well before it is trusted with
+	// a larger picture again. Each time that was too early it doubles, up to lastCalm.
+	firstCalm = 10
+	lastCalm  = 160
 )
+
+// line is what a viewer's connection carries, as far as pictures have shown.
+type line struct {
+	thin   int // sizes below what fits
+	calm   int // looks in a row without loss
+	needed int // of them, for a larger picture
+}
+
+// lossy is Media that can tell how much of its pictures, from 0 to 1, is lost on
+// the way to the page; package peer's can.
+type lossy interface {
+	PictureLoss() float64
+}
+
+// see takes what a viewer last reported, and reports whether it changes what the line is trusted with.
+func (l *line) see(loss float64) bool {
+	switch {
+	case loss > heavyLoss:
+		l.calm = 0
+		if l.thin == maxThin {
+			return false
+		}
+		l.thin++
+		l.needed = min(max(firstCalm, 2*l.needed), lastCalm)
+		return true
+	case loss >= lightLoss:
+		l.calm = 0
+	case l.thin > 0:
+		if l.calm++; l.calm >= l.needed {
+			l.thin, l.calm = l.thin-1, 0
+			return true
+		}
+	}
+	return false
+}
 
 // layer is one size of a source's picture.
 type layer struct {
@@ -60,13 +112,14 @@ func (s *source) fitting(px int) int {
 	return len(s.layers) - 1
 }
 
-// flow returns the track to put into a slot that shows the source px wide. The
-// layer that fits is asked for; until it comes, the next smaller that does, or the next larger.
-func (s *source) flow(px int) *Track {
+// flow returns the track to put into a slot that shows the source px wide, thin
+// sizes smaller than what fits. That layer is asked for; until it comes, the next
+// smaller that does, or the next larger.
+func (s *source) flow(px, thin int) *Track {
 	if len(s.layers) == 0 {
 		return s.track
 	}
-	best := s.fitting(px)
+	best := max(0, s.fitting(px)-thin)
 	s.layers[best].wanted = true
 	now := best
 	if !s.layers[best].live() {
@@ -129,4 +182,11 @@ func (p *Participant) sendLayers() {
 		p.sentLayers = now
 		p.send(Layers{Type: "layers", Camera: now})
 	}
+}
+
+// watchLine looks at the line of a viewer whom smaller pictures would help, and
+// reports whether it gets others from now on.
+func (p *Participant) watchLine() bool {
+	m, ok := p.media.(lossy)
+	return ok && p.up && p.sized && p.line.see(m.PictureLoss())
 }

@@ -164,3 +164,43 @@ func TestPaddingIsNoPicture(t *testing.T) {
 		t.Errorf("Bob is given %s, want h", got)
 	}
 }
+
+func TestAViewerOnABadLineGetsSmallerPicturesUntilItIsWell(t *testing.T) {
+	h := newHouse(t)
+	ann := h.join("r", "Ann").films(320, 640, 1280)
+	bob := h.join("r", "Bob").publishes(Mic)
+	line := &badLine{fakeMedia: bob.media}
+	bob.SetMedia(line)
+	bob.SetView([]View{{ann.ID(), Camera, 1280}})
+	look := func(times int, loss float64) string {
+		line.loss = loss
+		ann.send(times*lineEvery, "q", "h", "f")
+		return bob.shown()
+	}
+	if got := look(1, 0.05); got != "f" {
+		t.Errorf("with some loss Bob sees %s, want f", got)
+	}
+	if got := look(1, 0.3); got != "h" {
+		t.Errorf("with heavy loss Bob sees %s, want h", got)
+	}
+	if got := look(3, 0.3); got != "q" {
+		t.Errorf("with heavy loss for long Bob sees %s, want q", got)
+	}
+	if got := look(firstCalm, 0); got != "q" {
+		t.Errorf("after %d good looks at a line that was bad twice Bob sees %s, want q", firstCalm, got)
+	}
+	if got := look(firstCalm, 0); got != "h" {
+		t.Errorf("after %d good looks Bob sees %s, want h", 2*firstCalm, got)
+	}
+	if got := look(2*firstCalm, 0); got != "f" {
+		t.Errorf("when all is well for long Bob sees %s, want f", got)
+	}
+}
+
+// badLine is media that loses pictures.
+type badLine struct {
+	*fakeMedia
+	loss float64
+}
+
+func (b *badLine) PictureLoss() float64 { return b.loss }

@@ -32,6 +32,8 @@ type Participant struct {
 	sentLayers []string // and of the sizes of its camera's picture
 	unheard    bool     // the page was told so
 	muted      *string  // who has muted it while the page was away
+	line       line     // towards it
+	sized      bool     // it sees pictures that there are in several sizes
 	uplink     uplink
 	dialed     *dialMemory
 

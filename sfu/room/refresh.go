@@ -82,6 +82,7 @@ func (r *Room) arrangeFor(p *Participant, all audience) {
 
 	// What ends goes first, so that nothing is ever in two slots.
 	changed := p.stale
+	p.sized = false
 	for i := range p.slots {
 		if sl := &p.slots[i]; sl.now == nil && before[i] != nil {
 			p.media.Assign(sl.Mid, nil)
@@ -95,7 +96,8 @@ func (r *Room) arrangeFor(p *Participant, all audience) {
 		}
 		sl.now.shown++
 		changed = changed || sl.now != before[i]
-		flows := sl.now.flow(p.widthOf(sl.now))
+		p.sized = p.sized || len(sl.now.layers) > 0
+		flows := sl.now.flow(p.widthOf(sl.now), p.line.thin)
 		if flows == sl.flows && sl.now == before[i] {
 			continue
 		}
@@ -280,6 +282,9 @@ func (r *Room) tick() {
 	for _, p := range r.people {
 		for _, s := range p.layers {
 			relayer = s.watch(r.ticks) || relayer
+		}
+		if r.ticks%lineEvery == 0 {
+			relayer = p.watchLine() || relayer
 		}
 		if r.listen(p) {
 			moved = true
