@@ -70,6 +70,16 @@ export class Tile {
     if (track) this.#video.play().catch(() => {});
   }
 
+  /** Whether there is a picture. */
+  get shows() {
+    return this.#track !== null;
+  }
+
+  /** Puts the picture into a window of its own, or takes it back. */
+  window() {
+    return this.#actions.window();
+  }
+
   /** @param {boolean} facing whether the picture is of the person who looks at it: shown as in a mirror */
   set mirrored(facing) {
     this.element.classList.toggle("mirrored", facing);
