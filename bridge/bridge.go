@@ -54,9 +54,10 @@ type Main struct {
 	undo   []func() // what Run has started, in order
 	closed bool
 
-	mu       sync.Mutex
-	untidy   bool   // guarded by mu; tidy has ended
-	stopTidy func() // guarded by mu
+	mu        sync.Mutex
+	untidy    bool   // guarded by mu; tidy has ended
+	stopTidy  func() // guarded by mu
+	leastHeld uint64 // guarded by mu; by the heap after memory was last given back
 
 	// fixed after Run
 	trunks   *trunk.Table
@@ -65,6 +66,7 @@ type Main struct {
 	agent    *call.Agent
 	control  *control.Server
 	reporter *control.Reporter
+	verifier *sign.Verifier
 
 	registrar *registrar.Registrar
 	desk      *reception.Desk
@@ -101,6 +103,10 @@ func (m *Main) Run() (err error) {
 		return err
 	}
 	m.trunks = trunk.NewTable(trunksOf(m.cfg), m.clock.Now)
+	if err := m.trunks.Remember(filepath.Join(m.cfg.DataDir, "minutes-bridge"), m.notNoted); err != nil {
+		return err
+	}
+	m.later(func() { _ = m.trunks.Close() })
 	m.reporter = control.NewReporter(sfu, m.clock, m.log)
 	m.later(m.flush)
 	var secure *tls.Config
@@ -109,7 +115,7 @@ func (m *Main) Run() (err error) {
 	}
 	m.agent, err = call.Listen(call.Config{
 		UDP: b.SIP.UDP, TCP: b.SIP.TCP, TLS: b.SIP.TLS, TLSConfig: secure, KeepAlive: keepAlive,
-		Public: sipAddress(b), Hub: hub, Report: m.reporter.Report,
+		Public: sipAddress(b), ByRoute: sipByRoute(b), Hub: hub, Report: m.reporter.Report,
 		Trusted: m.trunks.Trusts, Heard: m.heard, Found: m.trunks.Found, Clock: m.clock, Logger: m.log,
 	})
 	if err != nil {
@@ -134,10 +140,16 @@ func (m *Main) Run() (err error) {
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
 	m.keeper.Load(trunksOf(m.cfg))
 	m.later(m.endTidy)
+	m.verifier = verifier
 	m.tidy()
 	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(), "sip_tls", m.agent.TLSAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)
 	return nil
+}
+
+// notNoted is told of calls that a restart would not count.
+func (m *Main) notNoted(err error) {
+	m.log.Error("a call was not noted: after a restart per_minute begins anew", "error", err)
 }
 
 // listenMedia opens the socket to the sfu; phones get theirs with each call.
@@ -153,7 +165,7 @@ func (m *Main) listenMedia(b config.Bridge) (*leg.Hub, error) {
 	m.later(func() { _ = poller.Close() })
 	hub, err := leg.NewHub(leg.Config{
 		Poller: poller, Listen: listen, MinPort: b.RTP.MinPort, MaxPort: b.RTP.MaxPort,
-		BindIP: bindAddress(b), PublicIP: rtpAddress(b), Logger: m.log,
+		BindIP: bindAddress(b), PublicIP: rtpAddress(b), ByRoute: rtpByRoute(b), Logger: m.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bridge.leg_listen: %w", err)

@@ -120,7 +120,7 @@ keys:
   - {id: crm, role: script, secret: "script secret, long enough for all"}
   - {id: cron, role: script, secret: "the secret of another script here"}
 trunks:
-  - {id: tr_1, name: main, priority: 10, host: "127.0.0.1:%d", username: user, password: hush, prefixes: ["+49"], dial_format: plus, max_calls: 2}
+  - {id: tr_1, name: main, priority: 10, host: "127.0.0.1:%d", username: user, password: hush, prefixes: ["+49"], dial_format: plus, transfer: true, max_calls: 2}
   - {id: tr_off, priority: 20, host: 127.0.0.1, enabled: false, prefixes: [""]}
 `
 

@@ -28,6 +28,7 @@ type carrier struct {
 	invites []*sip.Request // guarded by mu; without those sent again
 	byes    int            // guarded by mu
 	cancels int            // guarded by mu
+	refers  []*sip.Request // guarded by mu; without those sent again
 }
 
 func newCarrier(t *testing.T, status int) *carrier {
@@ -74,6 +75,10 @@ func (c *carrier) run() {
 			}
 		case sip.BYE:
 			c.byes++
+		case sip.REFER:
+			if first {
+				c.refers = append(c.refers, req)
+			}
 		case sip.CANCEL:
 			for _, invite := range c.invites {
 				if of, _ := invite.Via().Params.Get("branch"); of == branch {
@@ -99,6 +104,17 @@ func (c *carrier) invited() []*sip.Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]*sip.Request(nil), c.invites...)
+}
+
+// referred returns where the REFERs lead to.
+func (c *carrier) referred() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []string
+	for _, req := range c.refers {
+		list = append(list, req.GetHeader("Refer-To").Value())
+	}
+	return list
 }
 
 func (c *carrier) hungUp() int {

@@ -37,7 +37,7 @@ func trunksOf(cfg *config.Config) []trunk.Trunk {
 			Host: t.Host, Proxy: t.OutboundProxy, Transport: t.Transport, Username: t.Username, Password: t.Password,
 			Register: t.Register, ProbeEvery: t.ProbeEvery, Private: t.HideCallerID, Rules: rulesOf(t.Rewrite),
 			FromUser: t.From.User, FromHost: t.From.Host, FromDisplay: t.From.Display, CallerID: t.CallerID,
-			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls,
+			Prefixes: t.Prefixes, DialFormat: t.DialFormat, Codecs: codecsOf(t.Codecs), MaxCalls: t.MaxCalls, MaxIn: int(t.MaxCallsIn), MaxOut: int(t.MaxCallsOut),
 			PerMinute: int(t.PerMinute), AllowedPrefixes: t.AllowedPrefixes, MaxDuration: t.MaxDuration,
 			SRTP: t.SRTP, NAT: t.NAT,
 			Sources: prefixesOf(t.AllowedSources), Transfer: t.Transfer,
@@ -132,6 +132,10 @@ func sipAddress(b config.Bridge) netip.Addr {
 	return ip
 }
 
+// sipByRoute reports whether sipAddress is but a guess: every address is
+// listened on, and none is set.
+func sipByRoute(b config.Bridge) bool { return b.SIP.PublicIP == "" && listenIP(b).IsUnspecified() }
+
 // bindAddress is where phone-side RTP is received: where SIP is.
 func bindAddress(b config.Bridge) netip.Addr { return listenIP(b) }
 
@@ -143,6 +147,9 @@ func rtpAddress(b config.Bridge) netip.Addr {
 	}
 	return sipAddress(b)
 }
+
+// rtpByRoute reports whether rtpAddress is but a guess.
+func rtpByRoute(b config.Bridge) bool { return b.RTP.PublicIP == "" && sipByRoute(b) }
 
 // routeIP is this host's address on its default route, or its loopback
 // address when it has none. Nothing is sent to find out.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -93,6 +94,27 @@ func freeUDP(t *testing.T) int {
 	return conn.LocalAddr().(*net.UDPAddr).Port
 }
 
+// mediaPort is one that SIPp can have for audio, with the next even one for
+// video, which it opens too. It is below those that sockets get by themselves.
+func mediaPort(t *testing.T) int {
+	t.Helper()
+	free := func(port int) bool {
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		return true
+	}
+	for range 1000 {
+		if port := 10000 + 4*rand.IntN(2400); free(port) && free(port+2) {
+			return port
+		}
+	}
+	t.Fatal("no free ports for SIPp")
+	return 0
+}
+
 // startSIPp runs a scenario; to is the bridge's SIP address, or "" for one that
 // waits to be called.
 func startSIPp(t *testing.T, name, to, called string, port int, args ...string) *sipp {
@@ -106,7 +128,7 @@ func startSIPp(t *testing.T, name, to, called string, port int, args ...string) 
 		t.Fatal(err)
 	}
 	s := &sipp{t: t, name: name, port: port, done: make(chan error, 1)}
-	args = append([]string{"-sf", file, "-i", "127.0.0.1", "-p", fmt.Sprint(port), "-mp", fmt.Sprint(freeUDP(t) &^ 1), "-m", "1",
+	args = append([]string{"-sf", file, "-i", "127.0.0.1", "-p", fmt.Sprint(port), "-mp", fmt.Sprint(mediaPort(t)), "-m", "1",
 		"-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", filepath.Join(t.TempDir(), "errors"), "-s", called}, args...)
 	if to != "" {
 		args = append(args, to)

@@ -11,19 +11,26 @@ const (
 	// that it does not need.
 	tidyEvery = 20 * time.Second
 
-	// worthTidying is how much that has to be, in bytes.
-	worthTidying = 64 << 20
+	// worthTidying is how much that has to be, in bytes, beyond what was left the
+	// last time.
+	worthTidying = 16 << 20
 )
 
 // tidy gives memory back after a rush: without calls nothing is allocated, so
 // the collector does not run, and what a thousand calls needed would stay for
 // hours. It happens only while there is no call that could notice.
 func (m *Main) tidy() {
-	if len(m.agent.Calls()) == 0 && heapHeld() >= worthTidying {
+	m.verifier.Tidy()
+	m.mu.Lock()
+	least := m.leastHeld
+	m.mu.Unlock()
+	if heapHeld() >= least+worthTidying && len(m.agent.Calls()) == 0 {
 		debug.FreeOSMemory()
+		least = heapHeld()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.leastHeld = least
 	if !m.untidy {
 		m.stopTidy = m.clock.AfterFunc(tidyEvery, m.tidy)
 	}

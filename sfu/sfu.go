@@ -162,6 +162,7 @@ func (m *Main) Run() (err error) {
 	m.closer(m.web.Close)
 	m.closer(func() error { m.signal.Close(); return nil })
 	m.closer(func() error { m.dial.Close(); return nil })
+	m.tidy(verifier)
 	m.log.Info("sfu is up", "pages", m.URL(), "public", cfg.SFU.PublicURL, "media_udp", m.media.UDPAddr(), "media_tcp", m.media.TCPAddr(),
 		"legs", m.hub.LocalAddr(), "instance", instance)
 	return nil

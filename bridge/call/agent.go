@@ -38,6 +38,10 @@ type Config struct {
 	// far end can reach.
 	Public netip.Addr
 
+	// ByRoute says that Public is a guess, the address of the default route: a
+	// far end that is reached from another one is told that.
+	ByRoute bool
+
 	Hub *leg.Hub
 
 	// Report is told of every change of a call, in order per call. It must
@@ -96,17 +100,18 @@ type Agent struct {
 	wg     sync.WaitGroup // listeners and transactions
 
 	// guarded by mu
-	mu       sync.Mutex
-	calls    map[string]*Call                // by call id
-	dialogs  map[string]*Call                // by Call-ID and our tag
-	merged   map[string]bool                 // inbound INVITEs that have a call, by mergeKey
-	groups   map[string]*group               // calls that ring at several devices, by call id
-	watchers map[string]func(wire.CallEvent) // by call id
-	finished *history
-	onLost   func(hop) // told when a connection of ours is gone
-	draining bool
-	closed   bool
-	idle     chan struct{} // closed when draining and no call is left
+	mu        sync.Mutex
+	calls     map[string]*Call                // by call id
+	dialogs   map[string]*Call                // by Call-ID and our tag
+	merged    map[string]bool                 // inbound INVITEs that have a call, by mergeKey
+	groups    map[string]*group               // calls that ring at several devices, by call id
+	watchers  map[string]func(wire.CallEvent) // by call id
+	handovers map[string]*handover            // by the id of the call that a phone is to place
+	finished  *history
+	onLost    func(hop) // told when a connection of ours is gone
+	draining  bool
+	closed    bool
+	idle      chan struct{} // closed when draining and no call is left
 }
 
 // Listen opens the SIP ports and serves them until Close.
@@ -127,7 +132,7 @@ func Listen(cfg Config) (*Agent, error) {
 	a := &Agent{
 		cfg: cfg, log: cfg.Logger, clock: cfg.Clock,
 		calls: make(map[string]*Call), dialogs: make(map[string]*Call), merged: make(map[string]bool), groups: make(map[string]*group),
-		watchers: make(map[string]func(wire.CallEvent)),
+		watchers: make(map[string]func(wire.CallEvent)), handovers: make(map[string]*handover),
 		finished: newHistory(), idle: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -228,6 +233,9 @@ func (a *Agent) Call(id string) (wire.Call, bool) {
 	call := a.calls[id]
 	if call == nil {
 		defer a.mu.Unlock()
+		if h := a.handovers[id]; h != nil {
+			return h.snapshot, true
+		}
 		return a.finished.get(id)
 	}
 	a.mu.Unlock()
@@ -271,12 +279,12 @@ func (a *Agent) Hangup(id string, reason wire.Ending) error {
 	}
 	call, finished := a.find(id)
 	if call == nil {
-		if finished {
+		if finished || a.dropHandover(id, reason) {
 			return nil
 		}
 		return ErrUnknown
 	}
-	call.post(hangup{reason})
+	call.post(hangup{reason: reason})
 	return nil
 }
 
@@ -306,7 +314,7 @@ func (a *Agent) DTMF(id, digits string) error {
 // HangupAll ends every call for the given reason.
 func (a *Agent) HangupAll(reason wire.Ending) {
 	for _, call := range a.running() {
-		call.post(hangup{reason})
+		call.post(hangup{reason: reason})
 	}
 }
 

@@ -122,12 +122,12 @@ func (c *Call) unmet(ev event, stay state) state {
 	case cancelled:
 		c.visit.final = true // the library has said 487
 		c.doneWithInvite()
-		return c.dismissed(wire.HangupPhone)
+		return c.dismissed(farewell(ev.req, false))
 	case request:
 		if c.serveVisitor(ev) == byeServed {
 			// RFC 3261 §15: the caller may end an early dialog with BYE.
 			c.reject(sip.StatusRequestTerminated)
-			return c.dismissed(wire.HangupPhone)
+			return c.dismissed(farewell(ev.req, false))
 		}
 	case expired:
 		switch {
@@ -269,6 +269,7 @@ func (c *Call) gated(ev event) state {
 		return c.answered
 	case hangup:
 		if v.asking {
+			c.why = reasonFor(ev.reason)
 			c.bye(c.dialog)
 			return c.dismissed(ev.reason)
 		}

@@ -75,7 +75,9 @@ type Call struct {
 	next       func() *trunk.Slot // other trunks to try; nil: none
 	via        []hop              // addresses to try; nil: the trunk's, looked up
 	rest       []hop              // the trunk's addresses that were not tried
+	detour     *detour            // to take when this attempt is taken back
 	successor  *Call              // places the call another way
+	unlisted   func() bool        // stops what tells a call with a successor that the agent closes
 	placed     time.Time
 	slot       *trunk.Slot
 	local      identity
@@ -88,6 +90,7 @@ type Call struct {
 	redirects  int
 	insisted   bool                // SRTP was offered in the secure profile after the plain one was refused
 	referral   *referral           // a transfer the phone has asked for
+	handing    *handover           // a transfer we have asked the phone for
 	cseq       uint32              // our last CSeq
 	creds      credentials         // digest answers for this call
 	invite     *sip.Request        // the last INVITE
@@ -100,6 +103,7 @@ type Call struct {
 	heard      bool                // a provisional response came
 	cancelled  bool                // CANCEL went out
 	ended      bool                // the ending was reported
+	why        string              // Reason of our BYE or CANCEL; "" while there is none of ours
 	byes       int                 // BYEs without a final response
 	byeTxs     map[*sip.ClientTx]*dialog
 	reinvite   *reinvite // theirs, answered by us, not yet ACKed
@@ -151,6 +155,7 @@ func newCall(a *Agent, order Order, media *leg.Leg) *Call {
 		},
 	}
 	equip(media, &c.trunk)
+	c.listen()
 	c.log = a.log.With("call", c.id, "room", order.Room, "trunk", c.trunk.ID)
 	c.ctx, c.cancel = context.WithCancel(a.ctx)
 	c.inviteCtx, c.stopInvite = context.WithCancel(c.ctx)
@@ -208,7 +213,10 @@ type (
 		by    *deadline
 	}
 	// hangup is the room's wish.
-	hangup struct{ reason wire.Ending }
+	hangup struct {
+		reason wire.Ending
+		why    string // Reason for the phone, "" for the ending's
+	}
 	// do is done in any state, with the call's state at hand.
 	do func()
 	// abandon drops the call without a word.
@@ -236,6 +244,8 @@ func (c *Call) runFrom(next state) {
 			ev()
 		case abandon:
 			next = nil
+		case takeover:
+			next = c.takenOver(ev, next)
 		default:
 			next = next(ev)
 		}
@@ -243,6 +253,9 @@ func (c *Call) runFrom(next state) {
 	c.end(wire.Shutdown, 0) // only abandon leaves this to be done
 	if c.visit != nil {
 		c.doneWithInvite()
+	}
+	if c.unlisted != nil {
+		c.unlisted()
 	}
 	c.stopTimers()
 	c.cancel()
@@ -256,6 +269,15 @@ func (c *Call) report(state wire.State, codec wire.Codec) {
 	c.emit(wire.CallEvent{State: state, Codec: codec})
 }
 
+// listen makes the keys of the leg's phone events of this call.
+func (c *Call) listen() { c.media.OnKey(func(key byte) { c.tryPost(keyed{key}) }) }
+
+// keyPressed tells the room.
+func (c *Call) keyPressed(key byte) {
+	now := c.Snapshot()
+	c.emit(wire.CallEvent{State: now.State, Codec: now.Codec, Digits: string(key)})
+}
+
 // end closes the book on the call: the audio stops, the trunk's slot is free
 // and the reason is reported. Only the first ending counts.
 func (c *Call) end(reason wire.Ending, code int) {
@@ -263,9 +285,14 @@ func (c *Call) end(reason wire.Ending, code int) {
 		return
 	}
 	c.ended = true
+	if c.why == "" {
+		c.why = reasonFor(reason)
+	}
 	c.stopTimers()
 	c.endReferral()
+	c.partHandover(reason)
 	stats := c.media.Stats()
+	c.forgetDetour()
 	if c.forked == nil {
 		c.media.Close()
 		c.slot.Release()

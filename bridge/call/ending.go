@@ -77,14 +77,87 @@ var causes = map[int]wire.Ending{
 	47: wire.TrunkFailed, // resource unavailable
 }
 
-// cause returns the Q.850 cause of a message's Reason headers, or 0. The
-// header is a list, and a protocol's parameters come in any order (RFC 3326
-// §2).
-func cause(msg sip.Message) int {
+// farewell says in our words why the far end's BYE or CANCEL ended a call. It
+// is a person's hand unless its Reason says otherwise: both Q.850 and SIP's own
+// statuses are in use there (RFC 3326 §2).
+func farewell(msg sip.Message, answered bool) wire.Ending {
+	if e, ok := faults[cause(msg)]; ok {
+		return e
+	}
+	switch status := causeOf(msg, "SIP"); {
+	case status == sip.StatusRequestTimeout, status == statusServerTimeout:
+		if !answered {
+			return wire.NoAnswer
+		}
+		return wire.Unreachable
+	case status >= 500 && status <= 599:
+		return wire.TrunkFailed
+	}
+	if c := cause(msg); !answered && (c == 18 || c == 19) {
+		return wire.NoAnswer // the caller's network has let it ring long enough
+	}
+	return wire.HangupPhone
+}
+
+// faults are the Q.850 values with which a network, and no person, ends a call.
+var faults = map[int]wire.Ending{
+	20:  wire.Unreachable, // subscriber absent
+	27:  wire.Unreachable, // destination out of order
+	34:  wire.TrunkFailed, // no circuit available
+	38:  wire.TrunkFailed, // network out of order
+	41:  wire.TrunkFailed, // temporary failure
+	42:  wire.TrunkFailed, // switching equipment congestion
+	44:  wire.TrunkFailed, // requested circuit not available
+	47:  wire.TrunkFailed, // resource unavailable
+	102: wire.Unreachable, // recovery on timer expiry
+}
+
+// Reasons of our own that are no ending.
+const (
+	// completedElsewhere keeps a phone that has rung from listing a missed
+	// call (RFC 3326 §3.1).
+	completedElsewhere = `SIP;cause=200;text="Call completed elsewhere"`
+
+	// goneElsewhere goes to a host that has said nothing for too long.
+	goneElsewhere = `SIP;cause=408;text="Request Timeout"`
+)
+
+// reasonFor is what our BYE or CANCEL says of why a call ends (RFC 3326): the
+// Q.850 value that a gateway hands on to the telephone network, and the ending
+// in words.
+func reasonFor(reason wire.Ending) string {
+	switch reason {
+	case wire.RoomEmpty:
+		return `Q.850;cause=16;text="Nobody is left in the room"`
+	case wire.MaxDuration:
+		return `Q.850;cause=16;text="Maximum duration"`
+	case wire.NoAnswer:
+		return `Q.850;cause=19;text="No answer"`
+	case wire.Declined:
+		return `SIP;cause=603;text="Decline"`
+	case wire.MediaLost:
+		return `Q.850;cause=41;text="Media lost"`
+	case wire.Shutdown, wire.BridgeLost:
+		return `Q.850;cause=41;text="Shutting down"`
+	case wire.Unreachable:
+		return `Q.850;cause=102;text="Session not refreshed"`
+	case wire.TrunkFailed, wire.NoTrunk:
+		return `Q.850;cause=31;text="Call failed"`
+	}
+	return `Q.850;cause=16;text="Normal call clearing"`
+}
+
+// cause returns the Q.850 cause of a message's Reason headers, or 0.
+func cause(msg sip.Message) int { return causeOf(msg, "Q.850") }
+
+// causeOf returns the cause that a message's Reason headers have for a
+// protocol, or 0. The header is a list, and a protocol's parameters come in any
+// order (RFC 3326 §2).
+func causeOf(msg sip.Message, protocol string) int {
 	for _, header := range msg.GetHeaders("Reason") {
 		for value := range strings.SplitSeq(header.Value(), ",") {
 			fields := strings.Split(value, ";")
-			if !strings.EqualFold(strings.TrimSpace(fields[0]), "Q.850") {
+			if !strings.EqualFold(strings.TrimSpace(fields[0]), protocol) {
 				continue
 			}
 			for _, field := range fields[1:] {

@@ -57,8 +57,10 @@ func (b *bridge) answersThere(far *carrier) {
 func (b *bridge) allOver() {
 	b.t.Helper()
 	<-b.agent.Drain()
-	b.clock.advance(giveUpTime)
-	waitFor(b.t, "no timer to be left", func() bool { return b.clock.waiting() == 0 })
+	waitFor(b.t, "no timer to be left", func() bool {
+		b.clock.advance(giveUpTime) // an attempt left behind may set its timer only now
+		return b.clock.waiting() == 0
+	})
 	for _, tr := range b.table.List() {
 		if tr.Calls != 0 {
 			b.t.Errorf("a slot of %s is still taken", tr.ID)
@@ -219,7 +221,7 @@ func TestHangupWhileTheCallGoesAnotherWayIsNotLost(t *testing.T) {
 	d := second.invited()
 	d.say(180, "one", "")
 	b.event(wire.Ringing)
-	before.post(hangup{wire.HangupRoom}) // found before, told after
+	before.post(hangup{reason: wire.HangupRoom}) // found before, told after
 	b.ended(wire.HangupRoom)
 	cancel, reply := second.request(sip.CANCEL)
 	reply(respond(cancel, 200, "one", ""))
@@ -305,4 +307,28 @@ func TestSilenceOfTheLastTrunkIsGivenTheWholeTime(t *testing.T) {
 	settle(t, b, func(c *Call) bool { return c.timers[giveUp] != nil })
 	b.clock.advance(giveUpTime)
 	b.over()
+}
+
+// The agent that closed never: the attempt left behind was told to forget the
+// agent's end by that end itself, every other time.
+func TestAttemptLeftBehindDoesNotKeepTheAgentFromClosing(t *testing.T) {
+	for range 8 {
+		first, second := newCarrier(t, "udp"), newCarrier(t, "udp")
+		b := newBridge(t)
+		b.placeOver(way("tr_1", first), way("tr_2", second))
+		first.invited().say(503, "x", "")
+		first.request(sip.ACK)
+		b.dialingOn("tr_2", 1)
+		second.invited()
+		closed := make(chan error, 1)
+		go func() { closed <- b.agent.Close() }()
+		select {
+		case err := <-closed:
+			if err != nil {
+				t.Logf("close: %v", err)
+			}
+		case <-time.After(patience):
+			t.Fatal("the agent does not close")
+		}
+	}
 }

@@ -116,7 +116,7 @@ func fuzzedCall(t *testing.T, agent *Agent, hub *leg.Hub, serial int, stage byte
 	}
 	call := newCall(agent, Order{ID: fmt.Sprint("c_", serial), Number: "610", Slot: slot}, media)
 	call.invite = call.newInvite(media.Offer(call.trunk.Codecs))
-	call.invite.PrependHeader(agent.via(udp))
+	call.invite.PrependHeader(agent.via(hop{network: udp}))
 	call.inviteTo = hop{network: udp, addr: netip.MustParseAddrPort("127.0.0.1:9")}
 	d := &dialog{remote: &sip.ToHeader{Address: uri("sip:b@x")}, target: uri("sip:b@127.0.0.1:9"), network: udp}
 	d.remote.Params.Add("tag", "them")

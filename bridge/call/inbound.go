@@ -55,6 +55,8 @@ func (c *Call) serveAnswered(ev request) served {
 		c.serveUpdate(ev, d)
 	case sip.REFER:
 		c.serveRefer(ev)
+	case sip.NOTIFY:
+		c.serveNotify(ev)
 	default:
 		c.serveOther(ev)
 	}
@@ -302,6 +304,8 @@ func (c *Call) serveOther(ev request) {
 			c.tryPost(keyed{key})
 		}
 		c.refuse(ev, sip.StatusOK, "OK")
+	case sip.NOTIFY:
+		c.refuse(ev, sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist")
 	case sip.PRACK:
 		if c.visit != nil {
 			c.pracked(ev) // it has crossed our answer
@@ -327,7 +331,7 @@ func (c *Call) refuse(ev request, status int, reason string, headers ...sip.Head
 // accepted returns the 200 to a re-INVITE or an UPDATE.
 func (c *Call) accepted(req *sip.Request, body []byte) *sip.Response {
 	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", body)
-	res.AppendHeader(c.agent.contact(sip.NetworkToLower(req.Transport())))
+	res.AppendHeader(c.agent.contactFor(req))
 	res.AppendHeader(sip.NewHeader("Allow", allowed))
 	res.AppendHeader(sip.NewHeader("Supported", extensions))
 	if len(body) > 0 {

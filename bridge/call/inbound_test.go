@@ -197,7 +197,7 @@ func TestRequestsInTheDialog(t *testing.T) {
 		{"PRACK for nothing is 481", "PRACK", "one", "", nil, 481},
 		{"an unknown method is 501", "FROBNICATE", "one", "", nil, 501},
 		{"an unknown tag is 481", "BYE", "other", "", nil, 481},
-		{"an extension nobody announced is 420", "UPDATE", "one", "", []string{"Require: timer, replaces"}, 420},
+		{"an extension nobody announced is 420", "UPDATE", "one", "", []string{"Require: timer, gruu"}, 420},
 		{"a body that is no SDP is 415", "INVITE", "one", "", []string{"Content-Type: text/plain", "Content-Length: 2\r\n\r\nhi"}, 415},
 	}
 	far := newCarrier(t, "udp")
@@ -213,7 +213,7 @@ func TestRequestsInTheDialog(t *testing.T) {
 					t.Error("405 without Allow")
 				}
 			case 420:
-				if h := res.GetHeader("Unsupported"); h == nil || h.Value() != "replaces" {
+				if h := res.GetHeader("Unsupported"); h == nil || h.Value() != "gruu" {
 					t.Errorf("Unsupported: %v", h)
 				}
 			}

@@ -2,10 +2,12 @@ package call
 
 import (
 	"crypto/rand"
+	"net/netip"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
+	"dialroom/bridge/leg"
 	"dialroom/bridge/trunk"
 )
 
@@ -15,7 +17,7 @@ const (
 	// allowed is what the far end may send us in a dialog, and what an
 	// OPTIONS gets to know. UPDATE is there for session timers (RFC 4028
 	// §7.4); we announce no extension we do not speak.
-	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER"
+	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY"
 
 	contactUser = "dialroom"
 )
@@ -202,10 +204,10 @@ func (a *Agent) address(req *sip.Request, to hop) {
 		// CANCEL and the ACK that goes with it carry the INVITE's Via, and a
 		// repeated ACK its own.
 	} else {
-		req.PrependHeader(a.via(to.network))
+		req.PrependHeader(a.via(to))
 	}
 	if old := req.Contact(); old != nil {
-		contact := a.contact(to.network)
+		contact := a.contact(to)
 		if old.Address.User != "" {
 			contact.Address.User = old.Address.User // a registration's
 		}
@@ -224,10 +226,10 @@ func (a *Agent) address(req *sip.Request, to hop) {
 
 // via returns the top Via of a new transaction. rport lets a response find its
 // way back through a NAT (RFC 3581).
-func (a *Agent) via(network string) *sip.ViaHeader {
-	host, port := a.advertised(network)
+func (a *Agent) via(to hop) *sip.ViaHeader {
+	host, port := a.advertised(to)
 	via := &sip.ViaHeader{
-		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: sip.NetworkToUpper(network), Host: host, Port: port,
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: sip.NetworkToUpper(to.network), Host: host, Port: port,
 	}
 	via.Params.Add("branch", newBranch())
 	via.Params.Add("rport", "")
@@ -236,22 +238,41 @@ func (a *Agent) via(network string) *sip.ViaHeader {
 
 // contact returns where the far end reaches us in this dialog. It names the
 // transport, without which its requests would come over UDP.
-func (a *Agent) contact(network string) *sip.ContactHeader {
-	host, port := a.advertised(network)
+func (a *Agent) contact(to hop) *sip.ContactHeader {
+	host, port := a.advertised(to)
 	uri := sip.Uri{Scheme: "sip", User: contactUser, Host: host, Port: port}
-	if network != udp {
-		uri.UriParams.Add("transport", network)
+	if to.network != udp {
+		uri.UriParams.Add("transport", to.network)
 	}
 	return &sip.ContactHeader{Address: uri}
 }
 
-func (a *Agent) advertised(network string) (host string, port int) {
+// contactFor is contact for the answer to a request.
+func (a *Agent) contactFor(req *sip.Request) *sip.ContactHeader {
+	source, _ := netip.ParseAddrPort(req.Source()) // without one it is Public
+	return a.contact(hop{network: sip.NetworkToLower(req.Transport()), addr: source})
+}
+
+// advertised is where somebody at to reaches us.
+func (a *Agent) advertised(to hop) (host string, port int) {
 	local := a.UDPAddr()
-	switch network {
+	switch to.network {
 	case tcp:
 		local = a.TCPAddr()
 	case tlsNetwork:
 		local = a.TLSAddr()
 	}
-	return a.cfg.Public.String(), int(local.Port())
+	return a.localFor(to.addr.Addr()).String(), int(local.Port())
+}
+
+// localFor is the address of ours that somebody at to reaches.
+func (a *Agent) localFor(to netip.Addr) netip.Addr {
+	to = to.Unmap()
+	if !a.cfg.ByRoute || !to.IsValid() || to.Is6() && a.cfg.Public.Is4() {
+		return a.cfg.Public
+	}
+	if ip, err := leg.LocalIP(to); err == nil && !ip.IsUnspecified() {
+		return ip
+	}
+	return a.cfg.Public
 }

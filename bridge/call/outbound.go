@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -155,6 +156,8 @@ func (c *Call) bye(d *dialog) {
 
 func (c *Call) sendBye(d *dialog) {
 	req := c.inside(d, sip.BYE, c.nextSeq())
+	// A dialog that is hung up while the call goes on is a branch that lost.
+	req.AppendHeader(sip.NewHeader("Reason", cmp.Or(c.why, completedElsewhere)))
 	c.creds.apply(req, c.trunk.Username, c.trunk.Password)
 	c.sendInside(d, req)
 }
@@ -205,7 +208,9 @@ func (c *Call) cancelInvite() {
 	}
 	c.cancelled = true
 	c.arm(giveUp, giveUpTime)
-	c.send(outgoing{req: newCancel(c.invite), hop: c.inviteTo})
+	req := newCancel(c.invite)
+	req.AppendHeader(sip.NewHeader("Reason", c.why))
+	c.send(outgoing{req: req, hop: c.inviteTo})
 }
 
 // dropInvite forgets the INVITE's transaction.

@@ -38,6 +38,7 @@ func (c *Call) resendTo(to target) {
 func (c *Call) renew() {
 	// The old transaction's end is none of the call's business any more.
 	c.inviteTx, c.heard = nil, false
+	c.disarm(onlyTrying)
 	c.invite = c.again(c.invite)
 	c.session.request(c.invite)
 	c.arm(firstResponse, firstResponseTime)

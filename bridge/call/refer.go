@@ -77,7 +77,7 @@ func (c *Call) serveRefer(ev request) {
 		mute = true // RFC 4488
 		res.AppendHeader(sip.NewHeader("Refer-Sub", "false"))
 	}
-	res.AppendHeader(c.agent.contact(sip.NetworkToLower(ev.req.Transport())))
+	res.AppendHeader(c.agent.contactFor(ev.req))
 	c.respond(ev, res)
 	close(ev.done)
 	c.log.Info("the phone transfers", "to", number.Mask(digits))

@@ -121,7 +121,10 @@ func (a *Agent) services(ctx context.Context, t target) []*net.SRV {
 // addresses looks up one host of t.
 func (a *Agent) addresses(ctx context.Context, t target, host string, port int) ([]hop, error) {
 	family := "ip4"
-	if a.cfg.Public.Is6() {
+	switch {
+	case a.cfg.Public.Is6() && a.cfg.ByRoute:
+		family = "ip" // a socket bound to [::] reaches both
+	case a.cfg.Public.Is6():
 		family = "ip6"
 	}
 	ips, err := a.cfg.Resolver.LookupNetIP(ctx, family, host)

@@ -30,11 +30,11 @@ type Target struct {
 type group struct {
 	agent *Agent // fixed after placeGroup
 	id    string
-	calls []*Call
 	media *leg.Leg
 	slot  *trunk.Slot
 
 	mu       sync.Mutex // guards what follows
+	calls    []*Call
 	winner   *Call
 	seq      int
 	left     int         // calls that have not ended
@@ -104,9 +104,11 @@ func (g *group) claim(c *Call) bool {
 		return g.winner == c
 	}
 	g.winner = c
+	c.listen()
+	g.media.Advertise(g.agent.cfg.Hub.LocalFor(c.target.Addr.Addr())) // each device was told its own
 	for _, other := range g.calls {
 		if other != c {
-			g.agent.wg.Go(func() { other.post(hangup{wire.HangupRoom}) })
+			g.agent.wg.Go(func() { other.post(hangup{wire.HangupRoom, completedElsewhere}) })
 		}
 	}
 	return true
@@ -124,8 +126,11 @@ func (g *group) front() *Call {
 
 // hangUp ends every call of the group.
 func (g *group) hangUp(reason wire.Ending) {
-	for _, call := range g.calls {
-		call.post(hangup{reason})
+	g.mu.Lock()
+	calls := slices.Clone(g.calls)
+	g.mu.Unlock()
+	for _, call := range calls {
+		call.post(hangup{reason: reason})
 	}
 }
 
@@ -155,7 +160,7 @@ func (g *group) hear(c *Call, ev wire.CallEvent) {
 			// RFC 3261 §16.7: a 6xx speaks for all.
 			for _, other := range g.calls {
 				if other != c {
-					g.agent.wg.Go(func() { other.post(hangup{wire.Declined}) })
+					g.agent.wg.Go(func() { other.post(hangup{reason: wire.Declined}) })
 				}
 			}
 		}

@@ -140,6 +140,9 @@ func (c *Call) hops(ctx context.Context, out outgoing) ([]hop, error) {
 // transaction gets a goroutine that brings its responses to run.
 func (c *Call) transmitTo(ctx context.Context, out outgoing, to hop) error {
 	a, req := c.agent, out.req
+	if req.IsInvite() && out.dialog == nil && len(req.Body()) > 0 {
+		req.SetBody(c.media.Readdress(req.Body(), to.addr.Addr()))
+	}
 	if err := a.prepare(ctx, req, to, out.dialog != nil || out.hop.addr.IsValid()); err != nil {
 		forgetVia(req)
 		return err

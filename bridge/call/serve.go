@@ -97,7 +97,7 @@ func (a *Agent) serveOutside(req *sip.Request, tx *sip.ServerTx) {
 		a.receive(req, tx)
 	case sip.REGISTER:
 		a.register(req, tx)
-	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK:
+	case sip.BYE, sip.UPDATE, sip.INFO, sip.PRACK, sip.NOTIFY:
 		// They exist in dialogs only.
 		a.respond(req, tx, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 	default:

@@ -24,7 +24,7 @@ const (
 	minSession = 90 * time.Second
 
 	// extensions are the option tags we understand.
-	extensions = "timer, 100rel"
+	extensions = "timer, 100rel, replaces"
 )
 
 // session is a call's session timer. Owned by run.
@@ -91,7 +91,7 @@ func unsupported(value string) []string {
 	var list []string
 	for tag := range strings.SplitSeq(value, ",") {
 		switch tag = strings.TrimSpace(tag); strings.ToLower(tag) {
-		case "", "timer", "100rel":
+		case "", "timer", "100rel", "replaces":
 		default:
 			list = append(list, tag)
 		}
@@ -312,6 +312,9 @@ func (c *Call) glareWait() time.Duration {
 // midCall takes the events of an answered call that have to do with keeping it
 // up. It returns false for all others.
 func (c *Call) midCall(ev event) (next state, taken bool) {
+	if c.handoverEvent(ev) {
+		return c.answered, true
+	}
 	r := c.refreshing
 	switch ev := ev.(type) {
 	case sent:

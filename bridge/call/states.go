@@ -30,6 +30,7 @@ func (c *Call) start() state {
 // dialing: the INVITE is out and no phone has rung.
 func (c *Call) dialing(ev event) state {
 	if res := c.provisional(ev); res != nil {
+		c.progress(res)
 		switch {
 		case c.hears(res):
 			return c.early
@@ -94,7 +95,7 @@ func (c *Call) unanswered(ev event, stay state) state {
 		}
 	case request:
 		if c.serveEarly(ev) == byeServed {
-			c.end(wire.HangupPhone, 0)
+			c.end(farewell(ev.req, true), 0)
 			return c.withdraw()
 		}
 	case expired:
@@ -110,11 +111,14 @@ func (c *Call) unanswered(ev event, stay state) state {
 			}
 			c.end(wire.TrunkFailed, 0)
 			return c.withdraw()
+		case ev.timer == onlyTrying:
+			return c.retreat(stay)
 		case ev.timer == ringing:
 			c.end(wire.NoAnswer, 0)
 			return c.withdraw()
 		}
 	case hangup:
+		c.why = ev.why
 		c.end(ev.reason, 0)
 		return c.withdraw()
 	}
@@ -132,6 +136,7 @@ func (c *Call) final(ev response, stay state) state {
 		if err == nil {
 			// The old transaction's end is none of the call's business any more.
 			c.inviteTx, c.heard = nil, false
+			c.disarm(onlyTrying)
 			c.invite = c.again(c.invite)
 			c.creds.apply(c.invite, c.trunk.Username, c.trunk.Password)
 			c.arm(firstResponse, firstResponseTime)
@@ -180,6 +185,7 @@ func (c *Call) answer(res *sip.Response) state {
 	c.acknowledge(d)
 	if c.forked != nil && !c.forked.claim(c) {
 		// Another device was faster.
+		c.why = completedElsewhere
 		c.end(wire.HangupRoom, 0)
 		c.bye(d)
 		return c.leave()
@@ -203,6 +209,7 @@ func (c *Call) answer(res *sip.Response) state {
 	}
 	c.dialog = d
 	c.disarm(firstResponse)
+	c.disarm(onlyTrying)
 	c.disarm(ringing)
 	c.arm(duration, c.limits.duration)
 	c.arm(silence, silenceTime)
@@ -230,7 +237,7 @@ func (c *Call) answered(ev event) state {
 		c.lateResponse(ev)
 	case request:
 		if c.serveAnswered(ev) == byeServed {
-			c.end(wire.HangupPhone, 0)
+			c.end(farewell(ev.req, true), 0)
 			return c.leave()
 		}
 	case ack:
@@ -252,6 +259,8 @@ func (c *Call) answered(ev event) state {
 				return c.hangUp(wire.TrunkFailed)
 			}
 		}
+	case keyed:
+		c.keyPressed(ev.key)
 	case hangup:
 		return c.hangUp(ev.reason)
 	}
@@ -345,6 +354,10 @@ func (c *Call) leaving(ev event) state {
 		c.lateResponse(ev)
 	case request:
 		c.serveEnding(ev)
+	case hangup:
+		if c.successor != nil {
+			c.successor.post(ev)
+		}
 	case expired:
 		if c.due(ev) && ev.timer == giveUp {
 			return nil

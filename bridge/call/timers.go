@@ -17,6 +17,8 @@ const (
 	refreshDue      // the session is ours to refresh
 	sessionOver     // the far end has not refreshed it
 	parting         // what is left of a hang-up that has to wait
+	handingOver     // a phone has not reached the number it was sent to
+	onlyTrying      // the host has said 100 and nothing else
 )
 
 const (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -98,10 +99,10 @@ type (
 		err   error
 	}
 	// cancelled says that the caller has given up.
-	cancelled struct{}
+	cancelled struct{ req *sip.Request }
 	// progress is how the room's side of an inbound call stands.
 	progress struct{ state wire.State }
-	// keyed is a key pressed at the phone.
+	// keyed is a key pressed at the phone, of any call.
 	keyed struct{ key byte }
 )
 
@@ -154,6 +155,13 @@ func (a *Agent) receive(req *sip.Request, tx *sip.ServerTx) {
 		return
 	case verdict.Visit == nil:
 		a.respond(req, tx, sip.StatusNotFound, "Not Found")
+		return
+	}
+	// Ours stops the library's own 100, which would be made from the request
+	// while we write our tag into it.
+	a.respond(req, tx, sip.StatusTrying, "Trying")
+	if len(req.GetHeaders("Replaces")) > 0 {
+		a.receiveReplacement(req, tx, verdict.Visit)
 		return
 	}
 	call, err := a.welcome(req, tx, verdict.Visit)
@@ -226,6 +234,9 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 	media.SetCodecs(v.Trunk.Codecs)
 	equip(media, &v.Trunk)
 	locate(media, &v.Trunk, req.Source())
+	if source, err := netip.ParseAddrPort(req.Source()); err == nil {
+		media.Advertise(a.cfg.Hub.LocalFor(source.Addr())) // for an offer of ours; an answer knows better
+	}
 	in := &visit{Visit: *v, ev: request{req: req, tx: tx, done: make(chan struct{})}}
 	in.requires, in.allows = lists(req, "Require", "100rel"), lists(req, "Supported", "100rel")
 	if len(req.Body()) > 0 {
@@ -258,11 +269,9 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 		call.cancel()
 		return nil, err
 	}
-	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusTrying, "Trying", nil))
-	if !tx.OnCancel(func(*sip.Request) { go call.post(cancelled{}) }) {
-		go call.post(cancelled{})
+	if !tx.OnCancel(func(cancel *sip.Request) { go call.post(cancelled{cancel}) }) {
+		go call.post(cancelled{req}) // it is gone; what it said is lost
 	}
-	media.OnKey(func(key byte) { call.tryPost(keyed{key}) })
 	go call.writeLoop()
 	go call.runFrom(call.arrive())
 	return call, nil

@@ -150,6 +150,7 @@ func (s *Server) routes() {
 	h.GET(wire.PathCalls+"/:id", s.signed(s.getCall, sign.RoleSFU, sign.RoleScript))
 	h.DELETE(wire.PathCalls+"/:id", s.signed(s.hangUp, sign.RoleSFU, sign.RoleScript))
 	h.POST(wire.PathCalls+"/:id/dtmf", s.signed(s.dtmf, sign.RoleSFU, sign.RoleScript))
+	h.POST(wire.PathCalls+"/:id/transfer", s.signed(s.transfer, sign.RoleScript))
 	h.POST(wire.PathCalls+"/:id/progress", s.signed(s.progress, sign.RoleSFU))
 	h.GET(wire.PathTrunks, s.signed(s.listTrunks, sign.RoleSFU, sign.RoleScript))
 	h.POST(wire.PathLease, s.signed(s.lease, sign.RoleSFU))

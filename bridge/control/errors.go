@@ -71,6 +71,12 @@ func answerTo(err error) (int, wire.Error) {
 		return http.StatusConflict, wire.Error{Error: "conflict", Text: "There is a call with this id."}
 	case errors.Is(err, call.ErrNoAudio):
 		return http.StatusConflict, wire.Error{Error: "conflict", Text: "The call cannot take digits now."}
+	case errors.Is(err, call.ErrNotUp):
+		return http.StatusConflict, wire.Error{Error: "conflict", Text: "The call is not answered, or over."}
+	case errors.Is(err, call.ErrTransferred):
+		return http.StatusConflict, wire.Error{Error: "conflict", Text: "This phone is being transferred already."}
+	case errors.Is(err, call.ErrNoTransfer):
+		return http.StatusForbidden, wire.Error{Error: "forbidden", Text: "The settings do not let phones of this line be transferred."}
 	case errors.Is(err, call.ErrUnknown):
 		return http.StatusNotFound, wire.Error{Error: "not-found", Text: "There is no such call."}
 	case errors.Is(err, errNoRoute):

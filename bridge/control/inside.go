@@ -56,7 +56,7 @@ func isRoomReason(reason wire.Ending) bool {
 	switch reason {
 	case wire.HangupRoom, wire.RoomEmpty, wire.Shutdown, wire.MaxDuration,
 		wire.HangupPhone, wire.Busy, wire.NoAnswer, wire.Declined, wire.Unreachable, wire.NotFound,
-		wire.TrunkFailed, wire.NoTrunk, wire.MediaLost, wire.BridgeLost:
+		wire.TrunkFailed, wire.NoTrunk, wire.MediaLost, wire.BridgeLost, wire.Transferred:
 		return true
 	}
 	return false

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -25,6 +24,7 @@ type Config struct {
 	MaxPort  int              //
 	BindIP   netip.Addr       // where phone-side ports are bound; zero: 0.0.0.0
 	PublicIP netip.Addr       // what SDP says; zero: BindIP, or the address of the default route
+	ByRoute  bool             // PublicIP is a guess: the route to the far end says better
 	Logger   *slog.Logger     // nil: discards
 	Now      func() time.Time // nil: time.Now
 }
@@ -37,6 +37,7 @@ type Hub struct {
 	listen   func(netip.AddrPort, udp.Handler) (conn, error)
 	bindIP   netip.Addr
 	publicIP netip.Addr
+	byRoute  bool
 	shared   conn
 	ports    *portPool
 	wake     chan struct{} // capacity 1
@@ -69,7 +70,7 @@ func NewHub(c Config) (*Hub, error) {
 // newHub builds a hub that keeps no time of its own.
 func newHub(c Config, listen func(netip.AddrPort, udp.Handler) (conn, error)) (*Hub, error) {
 	h := &Hub{
-		now: c.Now, log: c.Logger, listen: listen, bindIP: c.BindIP, publicIP: c.PublicIP.Unmap(),
+		now: c.Now, log: c.Logger, listen: listen, bindIP: c.BindIP, publicIP: c.PublicIP.Unmap(), byRoute: c.ByRoute,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if h.now == nil {
@@ -252,31 +253,4 @@ func (h *Hub) Close() {
 	close(h.stop)
 	<-h.done
 	_ = h.shared.Close()
-}
-
-// LocalIP returns the address from which packets to a host leave this machine.
-// Nothing is sent.
-func LocalIP(to netip.Addr) (netip.Addr, error) {
-	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, 9)))
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("route to %v: %w", to, err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
-}
-
-// defaultIP guesses what SDP can say when sockets are bound to every address:
-// the address of the default route, or loopback on a machine that has none.
-func defaultIP(bind netip.Addr) netip.Addr {
-	// RFC 5737 §3 and RFC 3849: documentation addresses, never on the way anywhere else.
-	probes := []netip.Addr{netip.MustParseAddr("192.0.2.1")}
-	if bind.Is6() {
-		probes = append(probes, netip.MustParseAddr("2001:db8::1"))
-	}
-	for _, to := range probes {
-		if ip, err := LocalIP(to); err == nil {
-			return ip
-		}
-	}
-	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }

@@ -26,15 +26,6 @@ type localSDP struct {
 // defaultCodecs are for a leg that answers without ever having offered.
 var defaultCodecs = [...]wire.Codec{wire.PCMA, wire.PCMU}
 
-// Advertise changes the address that the leg's SDP names, for a host that has
-// no public address set and reaches its carriers over several interfaces (see
-// [LocalIP]). Call it before Offer or Accept.
-func (l *Leg) Advertise(ip netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.local.ip = ip.Unmap()
-}
-
 // SetCodecs says what Accept may choose from when nothing was offered before.
 // Unknown codecs are left out; with none left it is PCMA and PCMU.
 func (l *Leg) SetCodecs(codecs []wire.Codec) {
@@ -183,6 +174,7 @@ func (l *Leg) Accept(offer []byte) ([]byte, Session, error) {
 	}
 	media[chosen] = l.audio(sections[chosen].proto, common, a.events[:min(len(a.events), 1)], p.Direction, ours)
 	l.local.offered, l.local.cryptos = nil, nil // theirs stands now
+	l.first(a.rtp.Addr())
 	text := l.describe(media)
 	return text, l.use(p), nil
 }
@@ -287,11 +279,7 @@ func (l *Leg) audio(proto string, codecs []payload, events []uint8, dir Directio
 // describe writes the SDP around its sections and remembers it. RFC 3264 §8:
 // the version in o= goes up by one when anything has changed, and only then.
 func (l *Leg) describe(media []*sdp.MediaDescription) []byte {
-	kind := "IP4"
-	if l.local.ip.Is6() {
-		kind = "IP6"
-	}
-	ip := l.local.ip.String()
+	kind, ip := l.local.named()
 	desc := sdp.SessionDescription{
 		Origin:                sdp.Origin{Username: "-", SessionID: l.local.id, SessionVersion: l.local.version, NetworkType: "IN", AddressType: kind, UnicastAddress: ip},
 		SessionName:           "-",

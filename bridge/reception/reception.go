@@ -116,7 +116,10 @@ func (d *Desk) Admit(req *sip.Request) call.Admission {
 	case !known:
 		return call.Admission{Drop: true}
 	case slot == nil:
-		return answer(req, sip.StatusServiceUnavailable, "Service Unavailable")
+		// Every line is taken: the caller hears busy. A 503 would tell the
+		// carrier that the bridge is out of order (RFC 3261 §21.5.4), and
+		// many send nothing to such a host for a while.
+		return answer(req, sip.StatusBusyHere, "Busy Here")
 	}
 	if byRegistration && slot.Trunk.ID == registered.ID {
 		called = d.dialled(req, &slot.Trunk)
@@ -185,7 +188,7 @@ func (d *Desk) admitHouse(req *sip.Request, called string) call.Admission {
 // admitTrunk lets a carrier's call in.
 func (d *Desk) admitTrunk(req *sip.Request, called string, slot *trunk.Slot) call.Admission {
 	number, line, ok := d.find(called, slot.Trunk.Canonical(called))
-	if !ok {
+	if !ok && len(req.GetHeaders("Replaces")) == 0 { // that one calls a dialog, not a number
 		slot.Release()
 		return call.Admission{}
 	}

@@ -4,7 +4,7 @@ import "net/netip"
 
 // Inbound takes room for a call that comes in from ip. known is whether the
 // address belongs to a trunk: it is its host, or in its allowed sources. A
-// trunk at its max_calls gives no slot. Among several trunks of one carrier it
+// trunk at its max_calls or max_calls_in gives no slot. Among several trunks of one carrier it
 // is the first that has room; the caller may prefer one with prefer.
 func (t *Table) Inbound(ip netip.Addr, prefer func(*Trunk) bool) (slot *Slot, known bool) {
 	t.mu.Lock()
@@ -20,7 +20,7 @@ func (t *Table) Inbound(ip netip.Addr, prefer func(*Trunk) bool) (slot *Slot, kn
 	}
 	t.mu.Unlock()
 	for _, trunk := range found {
-		if slot, err := t.take(trunk); err == nil {
+		if slot, err := t.take(trunk, in); err == nil {
 			return slot, true
 		}
 	}

@@ -50,10 +50,11 @@ func (t *Table) note(id string, f func(*status)) {
 
 // public is the trunk's face for everybody. t.mu is held.
 func (t *Table) public(trunk *Trunk) wire.Trunk {
-	s := t.status[trunk.ID]
+	s, n := t.status[trunk.ID], t.calls[trunk.ID]
 	w := wire.Trunk{
-		ID: trunk.ID, Name: trunk.Name, Priority: trunk.Priority, State: "up", Calls: t.calls[trunk.ID],
-		MaxCalls: trunk.MaxCalls, Minute: t.lastMinute(trunk.ID), PerMinute: trunk.PerMinute, MaxDuration: int(trunk.MaxDuration / time.Second),
+		ID: trunk.ID, Name: trunk.Name, Priority: trunk.Priority, State: "up",
+		Calls: n.in + n.out, CallsIn: n.in, MaxCalls: trunk.MaxCalls, MaxCallsIn: trunk.MaxIn, MaxCallsOut: trunk.MaxOut,
+		Minute: t.lastMinute(trunk.ID), PerMinute: trunk.PerMinute, MaxDuration: int(trunk.MaxDuration / time.Second),
 	}
 	switch {
 	case !trunk.Enabled:
@@ -61,7 +62,7 @@ func (t *Table) public(trunk *Trunk) wire.Trunk {
 		return w
 	case s.down():
 		w.State = "down"
-	case t.atLimit(trunk) != nil:
+	case t.atLimit(trunk, out) != nil:
 		w.State = "full"
 	}
 	w.LatencyMS = int(s.latency.Round(time.Millisecond) / time.Millisecond)

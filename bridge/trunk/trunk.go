@@ -79,8 +79,9 @@ type Trunk struct {
 	Transfer bool // its phones may have a number dialled into their room (REFER)
 
 	// Hard limits; the zero value of each is none.
-	MaxCalls        int           // concurrent calls
-	PerMinute       int           // calls begun in any 60 seconds
+	MaxCalls        int           // concurrent calls, both directions together
+	MaxIn, MaxOut   int           // concurrent calls of one direction
+	PerMinute       int           // calls placed in any 60 seconds
 	AllowedPrefixes []string      // of the numbers it may be used for, whatever it can carry
 	MaxDuration     time.Duration // of a call, from its answer
 }
@@ -165,6 +166,25 @@ var (
 // window is what "per minute" counts over: any 60 seconds, not those of a clock.
 const window = time.Minute
 
+// direction is that of a call.
+type direction bool
+
+const (
+	out direction = false
+	in  direction = true
+)
+
+// running is how many calls a trunk has.
+type running struct{ in, out int }
+
+func (r *running) add(d direction, n int) {
+	if d == in {
+		r.in += n
+	} else {
+		r.out += n
+	}
+}
+
 // Table is the trunks in use and how many calls each has. It is safe for
 // concurrent use.
 type Table struct {
@@ -172,15 +192,16 @@ type Table struct {
 
 	mu     sync.Mutex
 	trunks []Trunk                // guarded by mu; replaced as a whole, never edited
-	calls  map[string]int         // guarded by mu; by trunk id
+	calls  map[string]running     // guarded by mu; by trunk id
 	begun  map[string][]time.Time // guarded by mu; of the last minute, by trunk id
 	status map[string]status      // guarded by mu; by trunk id
 	found  map[string]whereabouts // guarded by mu; by trunk id
+	diary  *diary                 // guarded by mu; nil: calls are forgotten with the process
 }
 
 // NewTable returns a table of the given trunks. now is the clock.
 func NewTable(trunks []Trunk, now func() time.Time) *Table {
-	t := &Table{now: now, calls: make(map[string]int), begun: make(map[string][]time.Time),
+	t := &Table{now: now, calls: make(map[string]running), begun: make(map[string][]time.Time),
 		status: make(map[string]status), found: make(map[string]whereabouts)}
 	t.Load(trunks)
 	return t
@@ -232,7 +253,7 @@ func (t *Table) Choose(number, pinned string) (iter.Seq[*Slot], error) {
 	}
 	return func(yield func(*Slot) bool) {
 		for _, trunk := range candidates {
-			slot, err := t.take(trunk)
+			slot, err := t.take(trunk, out)
 			if err == nil && !yield(slot) {
 				return
 			}
@@ -251,7 +272,7 @@ func (t *Table) Ways(number, pinned string) (next func() *Slot, err error) {
 		for len(candidates) > 0 {
 			trunk := candidates[0]
 			candidates = candidates[1:]
-			if slot, err := t.take(trunk); err == nil {
+			if slot, err := t.take(trunk, out); err == nil {
 				return slot
 			}
 		}
@@ -267,7 +288,7 @@ func (t *Table) First(number, pinned string) (*Slot, error) {
 		return nil, err
 	}
 	for _, trunk := range candidates {
-		slot, full := t.take(trunk)
+		slot, full := t.take(trunk, out)
 		if full == nil {
 			return slot, nil
 		}
@@ -389,26 +410,32 @@ func (t *Table) find(id string) (Trunk, bool) {
 }
 
 // take counts one more call on trunk, unless it is at a limit, which is the error.
-func (t *Table) take(trunk Trunk) (*Slot, error) {
+func (t *Table) take(trunk Trunk, d direction) (*Slot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.atLimit(&trunk); err != nil {
+	if err := t.atLimit(&trunk, d); err != nil {
 		return nil, err
 	}
-	t.calls[trunk.ID]++
-	if trunk.PerMinute > 0 {
-		t.begun[trunk.ID] = append(t.begun[trunk.ID], t.now())
+	t.count(trunk.ID, d, 1)
+	if trunk.PerMinute > 0 && d == out {
+		now := t.now()
+		t.begun[trunk.ID] = append(t.begun[trunk.ID], now)
+		t.diary.note(trunk.ID, now, t.begun)
 	}
 	var once sync.Once
-	return &Slot{Trunk: trunk, release: func() { once.Do(func() { t.give(trunk.ID) }) }}, nil
+	return &Slot{Trunk: trunk, release: func() { once.Do(func() { t.give(trunk.ID, d) }) }}, nil
 }
 
-// atLimit says which limit keeps trunk from one more call; mu is held.
-func (t *Table) atLimit(trunk *Trunk) error {
+// atLimit says which limit keeps trunk from one more call; mu is held. A call
+// that comes in costs nothing, and is not one of those in a minute.
+func (t *Table) atLimit(trunk *Trunk, d direction) error {
+	n := t.calls[trunk.ID]
 	switch {
-	case trunk.MaxCalls > 0 && t.calls[trunk.ID] >= trunk.MaxCalls:
+	case trunk.MaxCalls > 0 && n.in+n.out >= trunk.MaxCalls,
+		d == in && trunk.MaxIn > 0 && n.in >= trunk.MaxIn,
+		d == out && trunk.MaxOut > 0 && n.out >= trunk.MaxOut:
 		return ErrFull
-	case trunk.PerMinute > 0 && t.lastMinute(trunk.ID) >= trunk.PerMinute:
+	case d == out && trunk.PerMinute > 0 && t.lastMinute(trunk.ID) >= trunk.PerMinute:
 		return ErrTooFast
 	}
 	return nil
@@ -426,10 +453,18 @@ func (t *Table) lastMinute(id string) int {
 	return len(recent)
 }
 
-func (t *Table) give(id string) {
+func (t *Table) give(id string, d direction) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.calls[id]--; t.calls[id] <= 0 {
+	t.count(id, d, -1)
+}
+
+// count changes how many calls a trunk has; mu is held.
+func (t *Table) count(id string, d direction, n int) {
+	r := t.calls[id]
+	if r.add(d, n); r == (running{}) {
 		delete(t.calls, id)
+	} else {
+		t.calls[id] = r
 	}
 }

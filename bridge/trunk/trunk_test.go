@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -121,6 +122,75 @@ func TestMaxCalls(t *testing.T) {
 	}
 	if _, err := table.First("+4930123456", ""); !errors.Is(err, ErrFull) {
 		t.Fatalf("one release made room for two calls: %v", err)
+	}
+}
+
+func TestMaxCallsByDirection(t *testing.T) {
+	host := netip.MustParseAddr("192.0.2.1")
+	for _, test := range []struct {
+		name         string
+		both, in, of int // max_calls, _in, _out
+		calls        string
+		want         string // which of them were let: i in, o out, - neither
+	}{
+		{"none of its own: both share", 3, 0, 0, "ioio", "ioi-"},
+		{"in only", 4, 1, 0, "iioooo", "i-ooo-"},
+		{"out only", 4, 0, 1, "ooiiii", "o-iii-"},
+		{"both, and the sum holds too", 3, 2, 2, "iiioo", "ii-o-"},
+		{"a direction that is full leaves the other alone", 10, 1, 1, "iooi", "io--"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			trunk := limit(tr("a", 10, "+"), test.both)
+			trunk.Host, trunk.MaxIn, trunk.MaxOut = "192.0.2.1", test.in, test.of
+			table := NewTable([]Trunk{trunk}, time.Now)
+			var got []byte
+			var slots []*Slot
+			for _, c := range test.calls {
+				slot, letter := (*Slot)(nil), byte(c)
+				if c == 'i' {
+					slot, _ = table.Inbound(host, nil)
+				} else {
+					slot, _ = table.First("+4930123456", "")
+				}
+				if slot == nil {
+					letter = '-'
+				} else {
+					slots = append(slots, slot)
+				}
+				got = append(got, letter)
+			}
+			if string(got) != test.want {
+				t.Errorf("let %s, want %s", got, test.want)
+			}
+			public := table.List()[0]
+			if in := strings.Count(test.want, "i"); public.CallsIn != in || public.Calls != in+strings.Count(test.want, "o") || public.MaxCallsIn != test.in || public.MaxCallsOut != test.of {
+				t.Errorf("shown as %+v", public)
+			}
+			for _, s := range slots {
+				s.Release()
+				s.Release()
+			}
+			if n := table.List()[0]; n.Calls != 0 || n.CallsIn != 0 || len(table.calls) != 0 {
+				t.Errorf("after all have ended: %+v", n)
+			}
+		})
+	}
+}
+
+func TestCallsThatComeInAreNoneOfThoseInAMinute(t *testing.T) {
+	trunk := perMinute(tr("a", 10, "+"), 1)
+	trunk.Host = "192.0.2.1"
+	table := NewTable([]Trunk{trunk}, time.Now)
+	for range 5 {
+		if slot, _ := table.Inbound(netip.MustParseAddr("192.0.2.1"), nil); slot == nil {
+			t.Fatal("a caller is not let in")
+		}
+	}
+	if _, err := table.First("+4930123456", ""); err != nil {
+		t.Errorf("the one call that may be placed: %v", err)
+	}
+	if slot, _ := table.Inbound(netip.MustParseAddr("192.0.2.1"), nil); slot == nil {
+		t.Error("a caller is not let in after that")
 	}
 }
 

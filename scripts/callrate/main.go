@@ -1,6 +1,6 @@
 // Command callrate measures how many calls a second can be set up: it starts
 // sfu and bridge, has SIPp call a room's number again and again (answer, hang
-// up), and prints failed calls, CPU and memory before, at the end and after.
+// up), and prints failed calls, CPU, and memory before, at its most and after.
 //
 //	go run ./scripts/callrate -rate 500 -seconds 60
 //
@@ -39,9 +39,18 @@ const (
 	number = "+4930123400"
 
 	// settle is how long after the last call memory is measured: transactions
-	// live for 64·T1 (RFC 3261 §17), finished calls and ports a little longer.
-	settle = time.Minute
+	// live for 64·T1 (RFC 3261 §17), a nonce for two minutes at most, and a room
+	// waits a minute for its first browser.
+	settle = 150 * time.Second
+
+	warmUp = 2 // seconds
 )
+
+// process is one of those measured.
+type process struct {
+	name string
+	pid  int
+}
 
 func main() {
 	runtime.LockOSThread() // children end with the thread that starts them
@@ -92,15 +101,16 @@ func run(ctx context.Context, out io.Writer, rate, seconds int, wait time.Durati
 	if err := s.Start(ready); err != nil {
 		return err
 	}
-	pids := []struct {
-		name string
-		pid  int
-	}{{"sfu", s.SFU.PID()}, {"bridge", s.Bridge.PID()}}
-	before := make([]sample, len(pids))
-	for i, p := range pids {
-		if before[i], err = measure(p.pid); err != nil {
-			return err
-		}
+	pids := []process{{"sfu", s.SFU.PID()}, {"bridge", s.Bridge.PID()}}
+	// A process that has never had a call has half of its code on disk yet.
+	if failed, _, err := call(ctx, dir, s.Config.Bridge.SIP.UDP, rate, rate*warmUp); err != nil {
+		return err
+	} else if failed > 0 {
+		return fmt.Errorf("%d calls have failed while warming up", failed)
+	}
+	before, err := measureAll(ctx, pids, wait)
+	if err != nil {
+		return err
 	}
 	total := rate * seconds
 	fmt.Fprintf(out, "%d calls per second for %d s\n", rate, seconds)
@@ -108,25 +118,18 @@ func run(ctx context.Context, out io.Writer, rate, seconds int, wait time.Durati
 	if err != nil {
 		return err
 	}
-	busy := make([]sample, len(pids))
-	for i, p := range pids {
-		if busy[i], err = measure(p.pid); err != nil {
-			return err
-		}
+	busy, err := measureAll(ctx, pids, 0)
+	if err != nil {
+		return err
 	}
-	select {
-	case <-time.After(wait):
-	case <-ctx.Done():
-		return ctx.Err()
+	after, err := measureAll(ctx, pids, wait)
+	if err != nil {
+		return err
 	}
 	for i, p := range pids {
-		after, err := measure(p.pid)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%-6s  CPU %4.2f ms per call  memory %d MB before, %d MB at the end, %d MB %v after\n", p.name,
+		fmt.Fprintf(out, "%-6s  CPU %4.2f ms per call  memory %d MB before, %d MB at its most, %d MB %v after\n", p.name,
 			float64(busy[i].cpu-before[i].cpu)/float64(time.Millisecond)/float64(total),
-			before[i].rss>>20, busy[i].rss>>20, after.rss>>20, wait)
+			before[i].rss>>20, after[i].peak>>20, after[i].rss>>20, wait)
 	}
 	fmt.Fprintf(out, "failed  %d of %d calls in %v\n", failed, total, took.Round(time.Second))
 	if failed > 0 {
@@ -201,24 +204,48 @@ func last(s string, n int) string { return s[max(0, len(s)-n):] }
 
 // sample is what a process has used so far.
 type sample struct {
-	cpu time.Duration
-	rss int64 // bytes of memory that is really there
+	cpu       time.Duration
+	rss, peak int64 // bytes of memory that is really there, now and at its most
 }
 
-func measure(pid int) (sample, error) {
-	cpu, err := baseline.CPU(pid)
+// measureAll measures all processes after a while.
+func measureAll(ctx context.Context, list []process, after time.Duration) ([]sample, error) {
+	select {
+	case <-time.After(after):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	samples := make([]sample, len(list))
+	for i, p := range list {
+		var err error
+		if samples[i], err = measure(p.pid); err != nil {
+			return nil, err
+		}
+	}
+	return samples, nil
+}
+
+func measure(pid int) (s sample, err error) {
+	if s.cpu, err = baseline.CPU(pid); err != nil {
+		return s, err
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return sample{}, err
+		return s, err
 	}
-	// The second number of /proc/PID/statm (proc_pid_statm(5)) is in pages.
-	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if err != nil {
-		return sample{}, err
+	if s.rss, err = kilobytes(string(status), "VmRSS"); err == nil {
+		s.peak, err = kilobytes(string(status), "VmHWM")
 	}
-	fields := strings.Fields(string(statm))
-	if len(fields) < 2 {
-		return sample{}, fmt.Errorf("statm is %q", statm)
+	return s, err
+}
+
+// kilobytes reads a line of /proc/PID/status (proc_pid_status(5)), in bytes.
+func kilobytes(status, name string) (int64, error) {
+	for line := range strings.Lines(status) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return n << 10, err
+		}
 	}
-	pages, err := strconv.ParseInt(fields[1], 10, 64)
-	return sample{cpu, pages * int64(os.Getpagesize())}, err
+	return 0, fmt.Errorf("no %s in the status", name)
 }

@@ -18,3 +18,16 @@ func TestColumnOfTheStatistics(t *testing.T) {
 		t.Error("a column that is not there has a value")
 	}
 }
+
+func TestMemoryOfAProcess(t *testing.T) {
+	s, err := measure(os.Getpid())
+	if err != nil || s.rss < 1<<20 || s.peak < s.rss {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if n, err := kilobytes("Name:\tx\nVmRSS:\t    2048 kB\n", "VmRSS"); err != nil || n != 2<<20 {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := kilobytes("Name:\tx\n", "VmRSS"); err == nil {
+		t.Error("a line that is not there has a value")
+	}
+}

@@ -29,6 +29,7 @@ func tools() []tool {
 		{"chromium", "chromium", "tests in a browser"},
 		{"baresip", "baresip-core", "tests with a second telephone"},
 		{"sipp", "sip-tester", "SIP scenarios"},
+		{"kamailio", "kamailio", "tests with a proxy in between"},
 		{"npx", "npm", "the page's types"},
 	}
 }

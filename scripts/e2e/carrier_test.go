@@ -29,8 +29,8 @@ func patient(c *config.Config) { c.SFU.EmptyRoomGrace = 2 * time.Minute }
 
 // What the demo carrier does to a call that is up, and to one that is not.
 func TestACallLivesThroughWhatCarriersDoToIt(t *testing.T) {
-	w := newWorld(t, options{settings: patient})
-	for _, number := range []string{"608", "609", "612"} {
+	w := newWorld(t, options{settings: patient, carrier: func(c *ua.Config) { c.RefreshEvery = 2 * time.Second }})
+	for _, number := range []string{"608", "609", "611", "612"} {
 		w.runScript(number, "room "+number)
 	}
 	event := func(kind, number, detail string) {
@@ -44,9 +44,18 @@ func TestACallLivesThroughWhatCarriersDoToIt(t *testing.T) {
 	event("ANSWER", "609", "")
 	event("REOFFERED", "608", "sendonly 200")
 	event("REOFFERED", "608", "sendrecv 200")
+	eventually(t, patience, "the session is refreshed again and again", func() bool {
+		refreshed := 0
+		for _, e := range w.carrier.Events() {
+			if e.Kind == "REOFFERED" && e.Number == "611" && e.Detail == "sendrecv 200" {
+				refreshed++
+			}
+		}
+		return refreshed >= 3
+	})
 	// A carrier's phone may not run up our bill by passing us on: refused, and the call is over when it hangs up.
 	event("REFERRED", "612", "")
-	for _, number := range []string{"608", "609"} {
+	for _, number := range []string{"608", "609", "611"} {
 		c := w.call(number, 0)
 		if c.Ending() != "" {
 			t.Errorf("the call to %s is over: %s", number, c.Ending())

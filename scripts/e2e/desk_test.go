@@ -15,6 +15,8 @@ import (
 type desk struct {
 	w    *world
 	port int
+	at   string // where its messages go
+	over string // "udp" or "tcp"
 }
 
 // newDesk is the phone of extension 610.
@@ -25,7 +27,7 @@ func newDesk(w *world) *desk {
 		w.Fatal(err)
 	}
 	defer conn.Close()
-	return &desk{w: w, port: conn.LocalAddr().(*net.UDPAddr).Port}
+	return &desk{w: w, at: w.stack.Config.Bridge.SIP.UDP, over: "udp", port: conn.LocalAddr().(*net.UDPAddr).Port}
 }
 
 // play runs a scenario to its end.
@@ -38,7 +40,7 @@ func (d *desk) play(scenario, called string) {
 	errors := filepath.Join(d.w.TempDir(), "errors")
 	cmd := exec.CommandContext(within(d.w.TB, patience), program, "-sf", filepath.Join(prepared.root, "scripts", "sipp", scenario+".xml"),
 		"-i", "127.0.0.1", "-p", fmt.Sprint(d.port), "-m", "1", "-nostdin", "-timeout", "25s", "-timeout_error", "-trace_err", "-error_file", errors,
-		"-s", called, d.w.stack.Config.Bridge.SIP.UDP)
+		"-t", d.over[:1]+"1", "-s", called, d.at)
 	cmd.Dir = d.w.TempDir()
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	if out, err := cmd.CombinedOutput(); err != nil {

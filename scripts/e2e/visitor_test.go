@@ -29,6 +29,11 @@ type callMessage struct {
 
 // visit joins a room from an address, which a trusted proxy names.
 func (w *world) visit(ctx context.Context, room, ip string) (*visitor, error) {
+	return w.enter(ctx, ip, map[string]any{"type": "join", "room": room, "name": "Ada"})
+}
+
+// enter is visit with a join message of its own.
+func (w *world) enter(ctx context.Context, ip string, join map[string]any) (*visitor, error) {
 	header := http.Header{"Origin": {w.stack.URL}}
 	if ip != "" {
 		header.Set("X-Forwarded-For", ip)
@@ -42,7 +47,7 @@ func (w *world) visit(ctx context.Context, room, ip string) (*visitor, error) {
 	}
 	conn.SetReadLimit(1 << 20)
 	v := &visitor{conn}
-	if err := v.send(ctx, map[string]any{"type": "join", "room": room, "name": "Ada"}); err != nil {
+	if err := v.send(ctx, join); err != nil {
 		v.close()
 		return nil, err
 	}

@@ -247,7 +247,7 @@ func (s *Service) sendHangup(c *call, why wire.Ending) {
 // waiting. Errors: ErrUnknownCall, ErrNotConnected, ErrDigits.
 func (s *Service) DTMF(id, digits string) error {
 	digits = strings.ToUpper(digits)
-	if digits == "" || strings.Trim(digits, "0123456789*#ABCD") != "" {
+	if !isDigits(digits) {
 		return ErrDigits
 	}
 	c := s.lookup(id)
@@ -271,6 +271,8 @@ func (s *Service) DTMF(id, digits string) error {
 	}
 	return nil
 }
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789*#ABCD") == "" }
 
 // sendDigits sends what waits until nothing does.
 func (s *Service) sendDigits(c *call) {

@@ -32,6 +32,7 @@ type call struct {
 	maxRing                 time.Duration
 
 	in     bool                 // somebody calls us
+	called string               // what they called
 	added  bool                 // a page dialled a number that somebody had typed
 	anchor bool                 // the room lives as long as the call
 	peer   atomic.Pointer[call] // the other half of a direct call
@@ -101,6 +102,11 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		return nil
 	}
 	c.seq, c.confirmed = ev.Seq, true
+	if ev.Digits != "" {
+		c.mu.Unlock()
+		s.pressed(c, ev.Digits)
+		return nil
+	}
 	c.tried(ev.Trunk, ev.State, ev.Code, s.now())
 	unanswered := c.answered.IsZero()
 	var err error
@@ -117,8 +123,11 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		c.gone = true
 	}
 	answered := c.answered
+	if c.in && unanswered && !answered.IsZero() {
+		s.note(c, c.record())
+	}
 	c.mu.Unlock()
-	if unanswered && !answered.IsZero() {
+	if !c.in && unanswered && !answered.IsZero() {
 		s.cfg.Ledger.Answered(ctx, c.id, answered)
 	}
 	if err == nil {
@@ -134,6 +143,20 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 		s.onEnded(c, ev)
 	}
 	return nil
+}
+
+// pressed takes keys pressed at the phone: the room is told, and the other half
+// of a direct call, which may be a machine that asks for them, hears them.
+func (s *Service) pressed(c *call, digits string) {
+	if !isDigits(digits) {
+		return
+	}
+	c.room.Pressed(c.id, digits)
+	if peer := c.peer.Load(); peer != nil {
+		if err := s.DTMF(peer.id, digits); err != nil {
+			c.log(s.log).Debug("keys not passed on", "error", err)
+		}
+	}
 }
 
 // tried notes the trunk that carries the call now and the last SIP status it
@@ -230,8 +253,12 @@ func (s *Service) finish(c *call, o outcome) {
 	}
 	c.over = true
 	leg, reserved := c.leg, c.reserved
-	record := ledger.Record{Carrier: c.carrier, Answered: c.answered, Ended: s.now(), Ending: o.reason, Code: o.code, Attempts: c.attempts}
+	record := c.record()
+	record.Ended, record.Ending, record.Code = s.now(), o.reason, o.code
 	c.room.UpdateCall(c.id, room.CallUpdate{State: o.state, Trunk: c.carrier, Reason: o.reason, Code: o.code, Text: wire.Words(o.reason)})
+	if c.in {
+		s.note(c, record)
+	}
 	c.mu.Unlock()
 
 	if o.state == wire.Refused {
@@ -247,6 +274,21 @@ func (s *Service) finish(c *call, o outcome) {
 	close(c.done)
 	s.drop(c)
 	s.endPeer(c, o.reason)
+}
+
+// record is how a call has gone so far; its lock is held.
+func (c *call) record() ledger.Record {
+	return ledger.Record{Carrier: c.carrier, Answered: c.answered, Attempts: c.attempts}
+}
+
+// note has an inbound call written down as it stands. Its lock is held, so that
+// the last note is the last.
+func (s *Service) note(c *call, r ledger.Record) {
+	r.Attempts = nil // nothing was tried: somebody called us
+	s.cfg.Ledger.Note(ledger.Call{
+		Reservation: ledger.Reservation{ID: c.id, At: c.at, Asker: c.asker, Room: c.room.Name(), Number: c.number, Called: c.called},
+		Record:      r,
+	})
 }
 
 // settleTimeout bounds the wait for a disk that hangs.

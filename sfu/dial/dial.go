@@ -48,6 +48,9 @@ type Bridge interface {
 type Ledger interface {
 	Counter
 	Recorder
+	// Note has the record of an inbound call written as it stands. It does not
+	// wait for that, and nothing waits for it: such a call costs nothing.
+	Note(ledger.Call)
 }
 
 // Counter is the side of the ledger that guards the caps.
@@ -255,8 +258,11 @@ func (s *Service) add(c *call, stale []string) (refusal string) {
 		return string(wire.Shutdown)
 	}
 	for _, other := range s.calls {
-		if c.in || other.in {
-			continue // two people may call from one number, and be called there
+		if c.in {
+			break // two people may call from one number, and be called there
+		}
+		if other.in {
+			continue
 		}
 		if other.room == c.room && other.number == c.number && !slices.Contains(stale, other.id) && !other.leaving.Load() {
 			return string(wire.AlreadyDialed)

@@ -315,6 +315,7 @@ type fakeLedger struct {
 	open     map[string]bool
 	records  []ledger.Record
 	refusals []ledger.Refusal
+	notes    []ledger.Call
 }
 
 func (l *fakeLedger) Reserve(_ context.Context, r ledger.Reservation, _ ledger.Since, judge func(ledger.Counters) (ledger.Terms, error)) error {
@@ -363,6 +364,12 @@ func (l *fakeLedger) Settle(_ context.Context, id string, r ledger.Record) error
 	delete(l.open, id)
 	l.records = append(l.records, r)
 	return nil
+}
+
+func (l *fakeLedger) Note(c ledger.Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes = append(l.notes, c)
 }
 
 func (l *fakeLedger) Refused(_ context.Context, r ledger.Refusal) error {

@@ -14,7 +14,7 @@ import (
 )
 
 // This file lets calls in. An inbound call costs nothing, so no guard judges
-// it: the bridge has matched it to a trunk, a registered phone or a room of
+// it and a ledger that cannot be written keeps nobody out: the bridge has matched it to a trunk, a registered phone or a room of
 // this house. A registered phone that wants a number outside is a dial like any
 // other: its direct call is two legs in a room of their own.
 
@@ -56,7 +56,7 @@ func (s *Service) admit(ctx context.Context, req wire.LegRequest) (wire.LegRespo
 	}
 	present := r.Present()
 	if !present {
-		r.WhenPresent(func() { s.spawn(func() { s.progress(c, wire.Answered) }) })
+		r.WhenPresent(c.id, func() { s.spawn(func() { s.progress(c, wire.Answered) }) })
 	}
 	return wire.LegResponse{ID: c.id, Number: c.number, Leg: s.wireLeg(c), Room: r.Name(), Present: present}, nil
 }
@@ -93,13 +93,27 @@ func (s *Service) admitDirect(ctx context.Context, req wire.LegRequest, media ne
 
 // newVisit is newCall for a call that comes in.
 func (s *Service) newVisit(req wire.LegRequest, r *room.Room) *call {
-	o := &order{asker: ledger.Asker{Kind: "phone", Key: req.Trunk}, canonical: req.Number, trunk: req.Trunk, name: req.Name}
+	o := &order{asker: visitorOf(req), canonical: req.Number, trunk: req.Trunk, name: req.Name}
 	if o.name == "" && o.canonical == "" {
 		o.name = "Unknown caller"
 	}
 	c := newCall(o, r, *s.policy.Load(), s.now())
 	c.in, c.carrier = true, req.Trunk
+	if v := req.Visitor; v != nil {
+		c.called = v.Called
+	}
 	return c
+}
+
+// visitorOf says for the record by which way a call came in.
+func visitorOf(req wire.LegRequest) ledger.Asker {
+	switch v := req.Visitor; {
+	case v != nil && v.House:
+		return ledger.Asker{Kind: "room"}
+	case v != nil && v.Extension != "":
+		return ledger.Asker{Kind: "extension", Key: v.Extension}
+	}
+	return ledger.Asker{Kind: "trunk", Key: req.Trunk}
 }
 
 // enter registers a visit, shows it to the room and gives it its leg.
@@ -116,6 +130,11 @@ func (s *Service) enter(c *call, media netip.AddrPort) error {
 	if why := s.granted(c, media); why != "" {
 		return &RefusedError{string(why)}
 	}
+	c.mu.Lock()
+	if !c.over {
+		s.note(c, c.record())
+	}
+	c.mu.Unlock()
 	c.log(s.log).Info("a call comes in", "trunk", c.trunk, "direct", c.peer.Load() != nil)
 	return nil
 }

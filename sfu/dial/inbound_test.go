@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dialroom/sfu/fraud"
+	"dialroom/sfu/ledger"
 	"dialroom/sfu/room"
 	"dialroom/shared/wire"
 )
@@ -67,6 +68,54 @@ func TestAnInboundCallRingsInItsRoomUntilSomebodyJoins(t *testing.T) {
 		}
 		page.Leave(page)
 	})
+}
+
+func TestAnInboundCallIsOnRecordAndCountsAgainstNothing(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		edit  func(*wire.LegRequest)
+		asker ledger.Asker
+	}{
+		{"by a trunk", func(*wire.LegRequest) {}, ledger.Asker{Kind: "trunk", Key: "tr_1"}},
+		{"from a registered phone", func(r *wire.LegRequest) { r.Trunk, r.Visitor.Extension = "", "610" }, ledger.Asker{Kind: "extension", Key: "610"}},
+		{"from another room", func(r *wire.LegRequest) { r.Trunk, r.Visitor.House = "", true }, ledger.Asker{Kind: "room"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inHouse(t, func(h *house) {
+				h.ledger.broken = true // which keeps nobody out
+				page := h.join("reception")
+				granted, err := h.Grant(context.Background(), visitor(test.edit))
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.knows(granted.ID)
+				time.Sleep(time.Second)
+				h.mustEvent(1, granted.ID, wire.Answered, pcma)
+				time.Sleep(time.Minute)
+				h.mustEvent(2, granted.ID, wire.Ended, because(wire.HangupPhone, 200))
+				notes := h.ledger.notes
+				if len(notes) != 3 {
+					t.Fatalf("%d notes: %+v", len(notes), notes)
+				}
+				for i, n := range notes {
+					if n.ID != granted.ID || n.Room != "reception" || n.Number != "+4989654321" || n.Called != "+4930123400" || n.Asker != test.asker {
+						t.Errorf("note %d: %+v", i, n)
+					}
+				}
+				begun, answered, ended := notes[0], notes[1], notes[2]
+				if !begun.Answered.IsZero() || answered.Answered.Sub(begun.At) != time.Second || !answered.Ended.IsZero() {
+					t.Errorf("begun %+v, answered %+v", begun, answered)
+				}
+				if ended.Ended.Sub(ended.Answered) != time.Minute || ended.Ending != string(wire.HangupPhone) {
+					t.Errorf("ended %+v", ended)
+				}
+				if len(h.ledger.reserved)+len(h.ledger.records)+len(h.ledger.answered) != 0 {
+					t.Error("it was counted")
+				}
+				page.Leave(page)
+			})
+		})
+	}
 }
 
 func TestAnInboundCallIntoAnOccupiedRoomIsSaidToBe(t *testing.T) {
@@ -162,6 +211,63 @@ func TestADirectCallIsADialLikeAnyOther(t *testing.T) {
 				t.Error("something was placed")
 			}
 		})
+	})
+}
+
+func TestKeysPressedAtAPhoneAreShownToItsRoom(t *testing.T) {
+	inHouse(t, func(h *house) {
+		page := h.join("reception")
+		granted, err := h.Grant(context.Background(), visitor())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.knows(granted.ID)
+		h.mustEvent(1, granted.ID, wire.Answered, pcma)
+		press := func(seq int, digits string) {
+			h.mustEvent(seq, granted.ID, wire.Answered, func(ev *wire.CallEvent) { ev.Digits = digits })
+		}
+		press(2, "4")
+		press(2, "4") // delivered twice
+		press(3, "<b>")
+		press(4, "#")
+		var got []string
+		page.mu.Lock()
+		for _, msg := range page.msgs {
+			if k, ok := msg.(room.Keys); ok && k.Type == "dtmf" && k.Call == granted.ID {
+				got = append(got, k.Digits)
+			}
+		}
+		page.mu.Unlock()
+		if strings.Join(got, " ") != "4 #" {
+			t.Errorf("shown: %v", got)
+		}
+		page.Leave(page)
+	})
+}
+
+func TestKeysOfADeskPhoneReachTheNumberItHasCalled(t *testing.T) {
+	inHouse(t, func(h *house) {
+		granted, err := h.Grant(context.Background(), visitor(func(r *wire.LegRequest) {
+			r.Room, r.Number = "", "610"
+			r.Visitor = &wire.Visitor{Extension: "610", Dial: "00493099999999"}
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.knows(granted.ID)
+		synctest.Wait()
+		h.bridge.mu.Lock()
+		out := h.bridge.posts[0].ID
+		h.bridge.mu.Unlock()
+		h.mustEvent(1, out, wire.Answered, pcma)
+		h.mustEvent(1, granted.ID, wire.Answered, pcma)
+		h.mustEvent(2, granted.ID, wire.Answered, func(ev *wire.CallEvent) { ev.Digits = "5" })
+		synctest.Wait()
+		h.bridge.mu.Lock()
+		defer h.bridge.mu.Unlock()
+		if got := h.bridge.digits; len(got) != 1 || got[0] != "5" {
+			t.Errorf("sent: %v", got)
+		}
 	})
 }
 

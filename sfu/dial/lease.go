@@ -69,6 +69,9 @@ func (s *Service) exhausted() {
 	noMinutes := rules.Exhausted(fraud.Counters{MinutesToday: counted.MinutesToday})
 	noMoney := rules.Exhausted(fraud.Counters{SpendToday: counted.SpendToday})
 	for _, c := range calls {
+		if c.in {
+			continue // it takes neither; one half of a direct call ends with the other
+		}
 		c.mu.Lock()
 		costs := c.price > 0
 		c.mu.Unlock()

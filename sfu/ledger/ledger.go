@@ -11,6 +11,9 @@
 // ended. What a crash left unsettled is settled by the next process, and keeps
 // counting. An error of Reserve means: do not dial.
 //
+// Calls that come in are in the same record, for operators. They cost nothing,
+// so nothing counts them and nobody waits for them ([Ledger.Note], inbound.go).
+//
 // A file that cannot be trusted is closed and looked at again every second, so
 // that a ledger which was full, locked, read-only or corrupt is back as soon as
 // the cause is gone (file.go says what is looked at). What must not be lost
@@ -49,10 +52,18 @@ var (
 	ErrClosed = errors.New("ledger: closed")
 )
 
-// Asker is who wants a call: a page, a page with a signed link, or a script.
+// Directions of a call.
+const (
+	Out = "out"
+	In  = "in"
+)
+
+// Asker is who wants a call: a page, a page with a signed link, a script or a
+// registered phone. An inbound call comes by a trunk, from a registered phone or
+// from another room.
 type Asker struct {
-	Kind        string     // "page", "link" or "script"
-	Key         string     // id of the key that signed, for a script
+	Kind        string     // "page", "link", "script", "extension", and inbound "trunk", "extension" or "room"
+	Key         string     // id of the key that signed, for a script; the extension; the trunk
 	Link        string     // id of the signed link
 	IP          netip.Addr // of the page; the zero Addr when not known
 	Bucket      string     // what the caps per client count the IP as; "" counts nowhere
@@ -65,9 +76,13 @@ type Reservation struct {
 	At     time.Time
 	Asker  Asker
 	Room   string
-	Number string // canonical
+	Number string // canonical; the caller's where the call came in, "" when withheld
 	Trunk  string // the one asked for, "" for any
 	Link   *Link  // the signed link that a use is taken of; nil: none
+
+	// Set in records only.
+	Direction string // Out or In
+	Called    string // the number that was called, where the call came in
 }
 
 // Terms are what a call is allowed.
@@ -138,8 +153,9 @@ type Ledger struct {
 	failed atomic.Bool            // the last reservation could not be written
 	reader atomic.Pointer[sql.DB] // for queries; nil while the file cannot be trusted
 
-	mu   sync.Mutex // guards late
-	late []*change  // of calls that run, to be written with the next transaction
+	mu    sync.Mutex // guards what follows
+	late  []*change  // of calls that run, to be written with the next transaction
+	notes notes      // of inbound calls
 }
 
 // live is a call that is reserved and not settled.
@@ -160,7 +176,7 @@ func New(path string, opt Options) *Ledger {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Ledger{path: path, opt: opt, log: opt.Logger, now: opt.Now, stop: stop,
-		done: make(chan struct{}), turn: make(chan struct{}, 1), live: map[string]live{}}
+		done: make(chan struct{}), turn: make(chan struct{}, 1), live: map[string]live{}, notes: newNotes()}
 	l.report(l.open())
 	l.turn <- struct{}{}
 	go l.run(ctx)
@@ -238,6 +254,11 @@ func (l *Ledger) Close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), tendTimeout)
 		defer cancel()
 		err = l.transact(ctx, relaxed, nil)
+		for list := l.nextNotes(); err == nil && len(list) > 0; list = l.nextNotes() {
+			if err = l.transact(ctx, relaxed, func(ctx context.Context, tx *tx) error { return tx.note(ctx, list) }); err == nil {
+				l.noted(list)
+			}
+		}
 	}
 	if l.file != nil { // it may have turned out not to be good
 		err = errors.Join(err, l.shut())

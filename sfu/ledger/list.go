@@ -30,7 +30,8 @@ func (p Page) limit() int {
 // that is not empty.
 type Filter struct {
 	Since, Until time.Time // reserved or refused in [Since, Until)
-	Asker        string    // "page", "link" or "script"
+	Direction    string    // of a call: Out or In
+	Asker        string    // Asker.Kind
 	Key          string
 	Link         string // its id
 	IP           string // an address, or what Asker.Bucket was
@@ -57,12 +58,15 @@ func (l *Ledger) Calls(ctx context.Context, f Filter) (list []Call, total int, e
 	if f.Trunk != "" {
 		where, args = append(where, `(trunk = ? OR used_trunk = ?)`), append(args, f.Trunk, f.Trunk)
 	}
+	if f.Direction != "" {
+		where, args = append(where, `direction = ?`), append(args, f.Direction)
+	}
 	if f.Running {
 		where = append(where, `ended_at IS NULL`)
 	}
 	err = l.read(ctx, "listing calls", func(tx *tx) error {
 		list, total, err = page(ctx, tx, scanCall, `id, reserved_at, asker, key, link, ip, bucket, participant, room, number, trunk,
-			max_ms, rate, used_trunk, answered_at, ended_at, ending, code, attempts, talk_ms, price`, "calls", where, "reserved_at DESC, rowid DESC", args, f.Page)
+			max_ms, rate, used_trunk, answered_at, ended_at, ending, code, attempts, talk_ms, price, direction, called`, "calls", where, "reserved_at DESC, rowid DESC", args, f.Page)
 		return err
 	})
 	return list, total, err
@@ -145,7 +149,7 @@ func scanCall(row scanner) (c Call, err error) {
 	var ip, attempts string
 	a := &c.Asker
 	if err := row.Scan(&c.ID, &reserved, &a.Kind, &a.Key, &a.Link, &ip, &a.Bucket, &a.Participant, &c.Room, &c.Number, &c.Trunk,
-		&maxMS, &rate, &c.Carrier, &answered, &ended, &c.Ending, &c.Code, &attempts, &talk, &price); err != nil {
+		&maxMS, &rate, &c.Carrier, &answered, &ended, &c.Ending, &c.Code, &attempts, &talk, &price, &c.Direction, &c.Called); err != nil {
 		return Call{}, err
 	}
 	if err := json.Unmarshal([]byte(attempts), &c.Attempts); err != nil {

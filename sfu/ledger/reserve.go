@@ -103,7 +103,7 @@ SELECT 4, ifnull(sum(calls) FILTER (WHERE slot >= ?2), 0), ifnull(sum(calls) FIL
 const countRows = `
 SELECT count(*), ifnull(sum(bucket = ?3 AND bucket <> ''), 0), ifnull(sum(room = ?4 AND room <> ''), 0), ifnull(sum(number = ?5 AND number <> ''), 0), ifnull(sum(key = ?6 AND key <> ''), 0)
 FROM calls INDEXED BY calls_window
-WHERE reserved_at >= ?1 AND reserved_at < ?2`
+WHERE direction = 'out' AND reserved_at >= ?1 AND reserved_at < ?2`
 
 // Those that run are counted apart by whether they began before the day.
 const countRunning = `
@@ -111,7 +111,7 @@ SELECT reserved_at < ?6, count(*),
 	ifnull(sum(bucket = ?2 AND bucket <> ''), 0), ifnull(sum(room = ?3 AND room <> ''), 0), ifnull(sum(number = ?4 AND number <> ''), 0), ifnull(sum(key = ?5 AND key <> ''), 0),
 	total(max(0, ?1 - answered_at)), total(max(0, ?1 - answered_at) * rate / 60000)
 FROM calls INDEXED BY calls_open
-WHERE ended_at IS NULL
+WHERE direction = 'out' AND ended_at IS NULL
 GROUP BY 1`
 
 // count asks for the counters of a call.

@@ -9,7 +9,7 @@ import (
 // migrations bring a file from version i to version i+1 (PRAGMA user_version).
 // A published one is never edited. Times are Unix milliseconds, money is in
 // millionths of the currency of the rates.
-func migrations() []string { return []string{version1, version2, version3} }
+func migrations() []string { return []string{version1, version2, version3, version4} }
 
 const version1 = `
 CREATE TABLE calls (
@@ -119,8 +119,34 @@ CREATE TABLE links (
 CREATE INDEX links_by_time ON links (minted_at);
 `
 
-// version3 knows which links make their visitors owners.
-const version3 = `ALTER TABLE links ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;`
+// version3 has inbound calls too. They are in no tally and no count: both look
+// at direction 'out' only. calls_by_time serves the operators' list of both.
+const version3 = `
+ALTER TABLE calls ADD COLUMN direction TEXT NOT NULL DEFAULT 'out';
+ALTER TABLE calls ADD COLUMN called    TEXT NOT NULL DEFAULT '';
+DROP INDEX calls_window;
+DROP INDEX calls_open;
+CREATE INDEX calls_by_time ON calls (reserved_at);
+CREATE INDEX calls_window ON calls (direction, reserved_at, bucket, room, number, key);
+CREATE INDEX calls_open ON calls (direction, reserved_at, bucket, room, number, key, answered_at, rate) WHERE ended_at IS NULL;
+DROP TRIGGER calls_counted;
+DROP TRIGGER calls_charged;
+CREATE TRIGGER calls_counted AFTER INSERT ON calls WHEN NEW.direction = 'out' BEGIN
+	INSERT INTO tally (kind, value, slot, calls)
+		SELECT column1, column2, NEW.reserved_at / 900000, 1
+		FROM (VALUES (0, ''), (1, NEW.bucket), (2, NEW.room), (3, NEW.number), (4, NEW.key))
+		WHERE column1 = 0 OR column2 <> ''
+		ON CONFLICT DO UPDATE SET calls = calls + 1;
+END;
+CREATE TRIGGER calls_charged AFTER UPDATE OF ended_at ON calls
+	WHEN NEW.direction = 'out' AND OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL BEGIN
+	INSERT INTO tally (kind, value, slot, talk_ms, price) VALUES (0, '', NEW.ended_at / 900000, NEW.talk_ms, NEW.price)
+		ON CONFLICT DO UPDATE SET talk_ms = talk_ms + excluded.talk_ms, price = price + excluded.price;
+END;
+`
+
+// version4 knows which links make their visitors owners.
+const version4 = `ALTER TABLE links ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;`
 
 // migrate brings the file to the newest version, in one transaction.
 func migrate(db *sql.DB) error {

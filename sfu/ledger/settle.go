@@ -57,7 +57,7 @@ func (l *Ledger) Settle(ctx context.Context, id string, r Record) error {
 
 // settle charges by the millisecond and rounds the price up.
 const settle = `
-UPDATE calls SET used_trunk = ?1, answered_at = ifnull(?2, answered_at), ended_at = ?3, ending = ?4, code = ?5, attempts = ?6,
+UPDATE calls SET used_trunk = ifnull(nullif(?1, ''), used_trunk), answered_at = ifnull(?2, answered_at), ended_at = ?3, ending = ?4, code = ?5, attempts = ?6,
 	talk_ms = ?7, price = (?7 * rate + 59999) / 60000
 WHERE id = ?8 AND ended_at IS NULL`
 
@@ -101,6 +101,7 @@ func (l *Ledger) written(list []*change) {
 type open struct {
 	id                         string
 	reserved, answered, maxDur int64 // answered is 0 when not known
+	in                         bool
 }
 
 // recover settles the rows of processes that are gone, and writes those of
@@ -128,7 +129,7 @@ func (l *Ledger) recover() error {
 			return err
 		}
 		for _, row := range rows {
-			if _, runs := l.live[row.id]; runs {
+			if _, runs := l.live[row.id]; runs || row.in && l.inboundRuns(row.id) {
 				continue
 			}
 			if err := tx.settleLeftOver(ctx, row, alive, l.now().UnixMilli()); err != nil {
@@ -141,14 +142,14 @@ func (l *Ledger) recover() error {
 }
 
 func (t *tx) open(ctx context.Context) (list []open, err error) {
-	rows, err := t.query(ctx, `SELECT id, reserved_at, ifnull(answered_at, 0), max_ms FROM calls WHERE ended_at IS NULL`)
+	rows, err := t.query(ctx, `SELECT id, reserved_at, ifnull(answered_at, 0), max_ms, direction = 'in' FROM calls INDEXED BY calls_open WHERE ended_at IS NULL`)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var o open
-		if err := rows.Scan(&o.id, &o.reserved, &o.answered, &o.maxDur); err != nil {
+		if err := rows.Scan(&o.id, &o.reserved, &o.answered, &o.maxDur, &o.in); err != nil {
 			return nil, err
 		}
 		list = append(list, o)
@@ -157,7 +158,8 @@ func (t *tx) open(ctx context.Context) (list []open, err error) {
 }
 
 // settleLeftOver charges a call for as long as it can have lasted. Whether it was
-// answered at all may not have reached the disk: then it counts as answered at once.
+// answered at all may not have reached the disk: then it counts as answered at
+// once. An inbound call is not charged, and has talked only if we know it.
 func (t *tx) settleLeftOver(ctx context.Context, o open, alive, now int64) error {
 	from := max(o.reserved, o.answered)
 	end := now
@@ -168,6 +170,9 @@ func (t *tx) settleLeftOver(ctx context.Context, o open, alive, now int64) error
 		end = min(end, from+o.maxDur)
 	}
 	end = max(end, from)
+	if o.in && o.answered == 0 {
+		from = end
+	}
 	_, err := t.exec(ctx, settle, "", nil, end, LeftOver, 0, "[]", end-from, o.id)
 	return err
 }

@@ -35,10 +35,23 @@ func (l *Ledger) run(ctx context.Context) {
 	beats := time.NewTicker(beat)
 	defer beats.Stop()
 	pruned := time.Time{}
+	notes, gathering := time.NewTimer(noteWait), true
+	defer notes.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-l.notes.fresh:
+			if !gathering {
+				notes.Reset(noteWait)
+			}
+			gathering = true
+			continue
+		case <-notes.C:
+			if gathering = !l.writeNotes(ctx); gathering {
+				notes.Reset(noteAgain)
+			}
+			continue
 		case <-beats.C:
 		}
 		l.tend(ctx)
@@ -54,7 +67,7 @@ func (l *Ledger) tend(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tendTimeout)
 	defer cancel()
 	_ = l.write(ctx, "tending", relaxed, func(ctx context.Context, tx *tx) error { // report has said it
-		if len(l.live) == 0 {
+		if len(l.live) == 0 && l.runningInbound() == 0 {
 			return nil
 		}
 		_, err := tx.exec(ctx, `UPDATE probe SET alive_at = ?`, l.now().UnixMilli())
@@ -66,6 +79,7 @@ func (l *Ledger) tend(ctx context.Context) {
 func (l *Ledger) prune(ctx context.Context, now time.Time) {
 	l.pruneAll(ctx, `DELETE FROM tally WHERE (kind, value, slot) IN (SELECT kind, value, slot FROM tally WHERE slot < ?1 LIMIT ?2)`,
 		now.Add(-tallyLife).UnixMilli()/slot)
+	l.pruneInbound(ctx)
 	if l.opt.Retention <= 0 {
 		return
 	}
@@ -75,6 +89,20 @@ func (l *Ledger) prune(ctx context.Context, now time.Time) {
 	l.pruneAll(ctx, `DELETE FROM refusals WHERE id IN (SELECT id FROM refusals ORDER BY id LIMIT ?2) AND at < ?1`, before)
 	// A link that has expired is refused for that, whether it is known or not.
 	l.pruneAll(ctx, `DELETE FROM links WHERE id IN (SELECT id FROM links WHERE expires_at < ?1 LIMIT ?2)`, before)
+}
+
+// pruneInbound keeps the newest records of inbound calls.
+func (l *Ledger) pruneInbound(ctx context.Context) {
+	var oldest int64
+	err := l.read(ctx, "counting inbound calls", func(tx *tx) error {
+		return tx.queryRow(ctx, `SELECT ifnull((SELECT reserved_at FROM calls INDEXED BY calls_window WHERE direction = 'in'
+			ORDER BY reserved_at DESC LIMIT 1 OFFSET ?), 0)`, maxInbound).Scan(&oldest)
+	})
+	if err != nil || oldest == 0 {
+		return // the next round may do better
+	}
+	l.pruneAll(ctx, `DELETE FROM calls WHERE rowid IN (SELECT rowid FROM calls INDEXED BY calls_window
+		WHERE direction = 'in' AND reserved_at <= ?1 AND ended_at IS NOT NULL ORDER BY reserved_at LIMIT ?2)`, oldest)
 }
 
 // pruneAll repeats a step until it finds less than it could take.

@@ -16,6 +16,7 @@ type call struct {
 	phone   *Participant // from early or answered until the ending
 	dialed  *dialMemory  // the room lifetime it belongs to
 	quality wire.Quality // what was last told of the line
+	awaits  func()       // to be called when the first browser comes; nil: nobody waits
 }
 
 func (c *call) live() bool { return c.State != wire.Ended && c.State != wire.Refused }
@@ -88,7 +89,7 @@ func (r *Room) UpdateCall(id string, u CallUpdate) {
 		case r.closed:
 			return
 		case !c.live():
-			c.Reason, c.Text, c.Participant = u.Reason, u.Text, ""
+			c.Reason, c.Text, c.Participant, c.awaits = u.Reason, u.Text, "", nil
 			r.phoneLeaves(c)
 			r.after = append(r.after, func() { r.update(func() { r.settleAnchor(c) }) })
 		case c.State == wire.Early || c.State == wire.Answered:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -254,5 +255,29 @@ func TestAScriptsDialCountsForTheFirstPage(t *testing.T) {
 	ann := h.join("r", "Ann")
 	if _, err := r.Claim(ann.ID(), "610", false); !errors.Is(err, ErrAlreadyDialed) {
 		t.Errorf("the page's dial of the same number: %v", err)
+	}
+}
+
+func TestACallThatHasEndedWaitsForNobody(t *testing.T) {
+	h := newHouse(t)
+	r, err := h.OpenFor("reception", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, id := range []string{"c_1", "c_2", "c_3"} {
+		if err := r.AddCall("", Call{ID: id, State: wire.Ringing}); err != nil {
+			t.Fatal(err)
+		}
+		r.WhenPresent(id, func() { told = append(told, id) })
+	}
+	r.UpdateCall("c_2", CallUpdate{State: wire.Ended, Reason: "hangup-phone"})
+	r.WhenPresent("c_2", func() { told = append(told, "the dead") })
+	if c := r.callByID("c_2"); c.awaits != nil {
+		t.Error("the room remembers who waits for an ended call")
+	}
+	h.join("reception", "Ann")
+	if got := strings.Join(told, " "); got != "c_1 c_3" {
+		t.Errorf("told: %s", got)
 	}
 }

@@ -30,7 +30,6 @@ type Room struct {
 	waiting    Timer // set while the room waits for its first browser
 	waits      int   // tells a stopped timer's late call from the current one's
 	waitsUntil time.Time
-	awaited    []func() // to be called when the first browser comes
 	closed     bool
 
 	ticks    uint64

@@ -25,15 +25,16 @@ func (m *Manager) OpenFor(rawName string, wait time.Duration) (*Room, error) {
 }
 
 // WhenPresent calls f once a browser is in the room: soon, if there is one. f
-// is not called for a room that ends without. No lock is held.
-func (r *Room) WhenPresent(f func()) {
+// is not called when the room, or the call that waits, ends before. No lock is held.
+func (r *Room) WhenPresent(call string, f func()) {
 	r.update(func() {
+		c := r.callByID(call)
 		switch {
-		case r.closed:
+		case r.closed, c == nil || !c.live():
 		case r.browsers() > 0:
 			r.after = append(r.after, f)
 		default:
-			r.awaited = append(r.awaited, f)
+			c.awaits = f
 		}
 	})
 }
@@ -47,8 +48,12 @@ func (r *Room) Present() bool {
 
 // arrived lets go of those who waited for a browser.
 func (r *Room) arrived() {
-	r.after = append(r.after, r.awaited...)
-	r.awaited = nil
+	for _, c := range r.calls {
+		if c.awaits != nil {
+			r.after = append(r.after, c.awaits)
+			c.awaits = nil
+		}
+	}
 }
 
 // anchored reports whether a call keeps the room open on its own: two phones

@@ -125,7 +125,7 @@ func newAPI(t *testing.T, change ...func(*Operators)) *apiSite {
 	o := &Operators{
 		Keys: []APIKey{{"ops", apiKey1}, {"monitoring", apiKey2}}, Rooms: rooms, Guard: f, Book: f, Links: f, Signer: links.NewSigner(linkSecret),
 		Trunks: func(context.Context) ([]wire.Trunk, error) {
-			return []wire.Trunk{{ID: "tr_1", Name: "main", Priority: 10, State: "up", Calls: 1, MaxCalls: 10, Minute: 2, PerMinute: 5, MaxDuration: 60}}, nil
+			return []wire.Trunk{{ID: "tr_1", Name: "main", Priority: 10, State: "up", Calls: 1, CallsIn: 1, MaxCalls: 10, MaxCallsIn: 4, MaxCallsOut: 8, LatencyMS: 7, Registration: wire.Registered, Problem: "p", Minute: 2, PerMinute: 5, MaxDuration: 60}}, nil
 		},
 		Number: func(raw string) (string, error) { n, err := number.Parse(raw, "DE"); return n.String(), err },
 		Counts: func() Counts {

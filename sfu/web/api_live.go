@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -137,6 +138,7 @@ func (s *Server) mute(_ context.Context, ctx *app.RequestContext, key string) (i
 
 type apiCall struct {
 	ID          string  `json:"id"`
+	Direction   string  `json:"direction"`
 	Room        string  `json:"room"`
 	Number      string  `json:"number"`
 	Trunk       string  `json:"trunk"`
@@ -149,7 +151,7 @@ func (s *Server) listCalls(_ context.Context, ctx *app.RequestContext, _ string)
 	var all []apiCall
 	for _, r := range s.roomsOf(ctx) {
 		for _, c := range liveCalls(r) {
-			entry := apiCall{ID: c.ID, Room: r.Name(), Number: c.Number, Trunk: c.Trunk, State: string(c.State)}
+			entry := apiCall{ID: c.ID, Direction: cmp.Or(c.Direction, wire.Out), Room: r.Name(), Number: c.Number, Trunk: c.Trunk, State: string(c.State)}
 			if c.Participant != "" {
 				entry.Participant = &c.Participant
 			}

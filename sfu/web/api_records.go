@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -28,17 +29,19 @@ type apiAttempt struct {
 	Code  int     `json:"code"`
 }
 
-// apiRecord is a call that was placed.
+// apiRecord is a call that was placed, or came in.
 type apiRecord struct {
 	ID          string       `json:"id"`
+	Direction   string       `json:"direction"` // ledger.Out or ledger.In
 	At          *string      `json:"at"`
-	Asker       string       `json:"asker"` // "page", "link" or "script"
+	Asker       string       `json:"asker"` // ledger.Asker.Kind
 	Key         string       `json:"key"`
 	Link        string       `json:"link"`
 	IP          string       `json:"ip"`
 	Participant string       `json:"participant"`
 	Room        string       `json:"room"`
-	Number      string       `json:"number"`
+	Number      string       `json:"number"` // the other one's: called, or the caller
+	Called      string       `json:"called"` // where it came in
 	TrunkAsked  string       `json:"trunk_asked"`
 	Trunk       string       `json:"trunk"`
 	Attempts    []apiAttempt `json:"attempts"`
@@ -85,9 +88,19 @@ func filterOf(ctx *app.RequestContext, reason string) (f ledger.Filter, err erro
 	return f, nil
 }
 
+// recordFilter is filterOf for calls, which have a direction.
+func recordFilter(ctx *app.RequestContext) (ledger.Filter, error) {
+	f, err := filterOf(ctx, "ending")
+	f.Direction = ctx.Query("direction")
+	if err == nil && f.Direction != "" && f.Direction != ledger.In && f.Direction != ledger.Out {
+		err = bad("direction: expected in or out")
+	}
+	return f, err
+}
+
 // listRecords is GET /records.
 func (s *Server) listRecords(c context.Context, ctx *app.RequestContext, _ string) (int, any, error) {
-	f, err := filterOf(ctx, "ending")
+	f, err := recordFilter(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -106,7 +119,7 @@ func (s *Server) listRecords(c context.Context, ctx *app.RequestContext, _ strin
 }
 
 func recordOf(c ledger.Call) apiRecord {
-	r := apiRecord{ID: c.ID, At: when(c.At), Asker: c.Asker.Kind, Key: c.Asker.Key, Link: c.Asker.Link, IP: ipText(c.Asker.IP),
+	r := apiRecord{ID: c.ID, Direction: cmp.Or(c.Direction, ledger.Out), Called: c.Called, At: when(c.At), Asker: c.Asker.Kind, Key: c.Asker.Key, Link: c.Asker.Link, IP: ipText(c.Asker.IP),
 		Participant: c.Asker.Participant, Room: c.Room, Number: c.Number, TrunkAsked: c.Trunk, Trunk: c.Carrier,
 		Attempts: []apiAttempt{}, AnsweredAt: when(c.Answered), EndedAt: when(c.Ended), Ending: c.Ending, Code: c.Code,
 		Seconds: math.Round(c.Talk.Seconds()*10) / 10, Price: math.Round(c.Price*1e4) / 1e4}
@@ -120,7 +133,7 @@ func recordOf(c ledger.Call) apiRecord {
 // columns (RFC 4180), up to maxCSV records of it. X-Total-Count says how many
 // there are, so that a table that was cut off can be known by it.
 func (s *Server) recordsCSV(c context.Context, ctx *app.RequestContext, _ string) (int, any, error) {
-	f, err := filterOf(ctx, "ending")
+	f, err := recordFilter(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -130,7 +143,7 @@ func (s *Server) recordsCSV(c context.Context, ctx *app.RequestContext, _ string
 	var b bytes.Buffer
 	w := csv.NewWriter(&b) // a buffer takes everything: no errors to look at
 	_ = w.Write([]string{"id", "at", "asker", "key", "link", "ip", "participant", "room", "number", "trunk_asked", "trunk",
-		"attempts", "answered_at", "ended_at", "ending", "code", "seconds", "price"})
+		"attempts", "answered_at", "ended_at", "ending", "code", "seconds", "price", "direction", "called"})
 	f.Limit = maxPage
 	for end := f.Offset + maxCSV; ; {
 		calls, total, err := s.cfg.Operators.Book.Calls(c, f)
@@ -154,7 +167,16 @@ func (s *Server) recordsCSV(c context.Context, ctx *app.RequestContext, _ string
 func (r apiRecord) row() []string {
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 	return []string{r.ID, orEmpty(r.At), r.Asker, r.Key, r.Link, r.IP, r.Participant, plain(r.Room), r.Number, plain(r.TrunkAsked), r.Trunk,
-		strconv.Itoa(len(r.Attempts)), orEmpty(r.AnsweredAt), orEmpty(r.EndedAt), r.Ending, strconv.Itoa(r.Code), number(r.Seconds), number(r.Price)}
+		strconv.Itoa(len(r.Attempts)), orEmpty(r.AnsweredAt), orEmpty(r.EndedAt), r.Ending, strconv.Itoa(r.Code), number(r.Seconds), number(r.Price),
+		r.Direction, dialled(r.Called)}
+}
+
+// dialled keeps a number as it is; what a desk phone has dialled may be any text.
+func dialled(s string) string {
+	if strings.Trim(strings.TrimPrefix(s, "+"), "0123456789") == "" {
+		return s
+	}
+	return plain(s)
 }
 
 // plain keeps text that strangers chose, the names of rooms, from being a

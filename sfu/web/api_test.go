@@ -57,7 +57,7 @@ func TestWhatGoesOnNow(t *testing.T) {
 		{"/rooms", `{"data":[{"name":"sales","browsers":1,"phones":0,"calls":1}],"total":1,"limit":50,"offset":0,"next":null}`},
 		{"/participants", `{"data":[{"id":"` + a.participant.ID() + `","room":"sales","name":"Ada","kind":"browser","role":"guest","audio":false,"video":false,"screen":false,"call":null}],"total":1,"limit":50,"offset":0,"next":null}`},
 		{"/participants?room=nobody", `{"data":[],"total":0,"limit":50,"offset":0,"next":null}`},
-		{"/calls?room=sales&limit=1", `{"data":[{"id":"c_live","room":"sales","number":"+4930123456","trunk":"tr_1","state":"dialing","participant":null}],"total":1,"limit":1,"offset":0,"next":null}`},
+		{"/calls?room=sales&limit=1", `{"data":[{"id":"c_live","direction":"out","room":"sales","number":"+4930123456","trunk":"tr_1","state":"dialing","participant":null}],"total":1,"limit":1,"offset":0,"next":null}`},
 		{"/trunks?offset=1", `{"data":[],"total":1,"limit":50,"offset":1,"next":null}`},
 	} {
 		if status, body := a.ask(t, "GET", apiPath+tc.path, ""); status != 200 || strings.TrimSpace(body) != tc.want {
@@ -265,6 +265,12 @@ func TestFiltersReachTheLedger(t *testing.T) {
 	query := "?since=2026-03-01T00:00:00Z&until=2026-03-02T00:00:00%2B01:00&asker=script&key=crm&link=l_1&ip=192.0.2.7&room=r&number=%2B4930123456&trunk=tr_1"
 	want := ledger.Filter{Since: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Asker: "script", Key: "crm", Link: "l_1", IP: "192.0.2.7",
 		Room: "r", Number: "+4930123456", Trunk: "tr_1", Reason: "busy", Page: ledger.Page{Limit: 50}}
+	if status, _ := a.ask(t, "GET", apiPath+"/records?direction=in", ""); status != 200 || a.fake.filters[0].Direction != ledger.In {
+		t.Errorf("%d, asked for %+v", status, a.fake.filters)
+	}
+	if status, body := a.ask(t, "GET", apiPath+"/records.csv?direction=up", ""); status != 400 || !strings.Contains(body, "expected in or out") {
+		t.Errorf("%d %s", status, body)
+	}
 	for _, path := range []string{"/records" + query + "&ending=busy", "/refusals" + query + "&reason=busy"} {
 		if status, body := a.ask(t, "GET", apiPath+path, ""); status != 200 {
 			t.Fatalf("%d %s", status, body)
@@ -297,6 +303,25 @@ func TestRecordsAsATable(t *testing.T) {
 		"trunk": "tr_2", "attempts": "2", "seconds": "59", "price": "0.0197", "ip": "192.0.2.7", "code": "200"} {
 		if got[column] != want {
 			t.Errorf("%s is %q, want %q", column, got[column], want)
+		}
+	}
+}
+
+func TestCallsThatCameInAreInTheTable(t *testing.T) {
+	a := newAPI(t)
+	in := aCall(1)
+	in.Direction, in.Called, in.Asker = ledger.In, "+4930123400", ledger.Asker{Kind: "extension", Key: "610"}
+	formula := in
+	formula.Called = "=1+1"
+	a.fake.calls = []ledger.Call{in, formula, aCall(2)}
+	_, body := a.ask(t, "GET", "/api/v1/records.csv", "")
+	rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+	if err != nil || len(rows) != 4 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, want := range []string{"direction called", "in +4930123400", "in '=1+1", "out "} {
+		if got := strings.Join(rows[i][len(rows[i])-2:], " "); got != want {
+			t.Errorf("row %d ends with %q, want %q", i, got, want)
 		}
 	}
 }

@@ -103,7 +103,8 @@ func TestTheDescriptionIsServedToEverybody(t *testing.T) {
 // Every answer has the fields that the description promises, and no others.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	a := newAPI(t)
-	a.fake.calls = []ledger.Call{aCall(1), {Reservation: ledger.Reservation{ID: "c_2", At: apiNoon, Asker: ledger.Asker{Kind: "page"}}}}
+	a.fake.calls = []ledger.Call{aCall(1), {Reservation: ledger.Reservation{ID: "c_2", At: apiNoon, Asker: ledger.Asker{Kind: "page"}}},
+		{Reservation: ledger.Reservation{ID: "c_3", At: apiNoon, Direction: ledger.In, Called: "+4930123400", Asker: ledger.Asker{Kind: "trunk", Key: "tr_1"}}}}
 	a.fake.refusals = []ledger.Refusal{{ID: 1, At: apiNoon, Asker: ledger.Asker{Kind: "script", Key: "crm"}, Reason: "bad-number"}}
 	d := readDocument(t)
 	tested := map[string]bool{}

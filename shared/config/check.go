@@ -182,6 +182,11 @@ func checkTrunk(d *decoder, t *Trunk, at string, ids map[string]string) {
 	if t.MaxCalls < 1 {
 		d.fail(at+".max_calls", "expected at least 1, got %d", t.MaxCalls)
 	}
+	for key, n := range map[string]Cap{".max_calls_in": t.MaxCallsIn, ".max_calls_out": t.MaxCallsOut} {
+		if int(n) > t.MaxCalls && t.MaxCalls > 0 {
+			d.fail(at+key, "expected at most max_calls, which is %d, got %d", t.MaxCalls, n)
+		}
+	}
 	if t.Password != "" && t.Username == "" {
 		d.fail(at+".username", "expected a user name for the password")
 	}

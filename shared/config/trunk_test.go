@@ -19,12 +19,14 @@ trunks:
   hide_caller_id: true
   dial_format: national
   rewrite: [{from: "+49", to: "0"}, {from: "+", to: "00"}]
+  max_calls_in: 4
 `, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := cfg.Trunks[0]
 	if !got.Register || got.OutboundProxy != "proxy.example.net:5080" || got.ProbeEvery != 0 || !got.HideCallerID ||
+		got.MaxCalls != 10 || got.MaxCallsIn != 4 || got.MaxCallsOut != 0 ||
 		len(got.Rewrite) != 2 || got.Rewrite[1] != (Rewrite{"+", "00"}) {
 		t.Errorf("%+v", got)
 	}
@@ -38,6 +40,8 @@ func TestTrunkMistakesAreNamed(t *testing.T) {
 		"register: true":                               "trunks[0].username: expected the user name to register with",
 		"outbound_proxy: \"sip:proxy\"":                "trunks[0].outbound_proxy: expected a host",
 		"probe_every: 1s":                              "trunks[0].probe_every: expected from 5s to 1h0m0s, got 1s",
+		"max_calls_in: 11":                             "trunks[0].max_calls_in: expected at most max_calls, which is 10, got 11",
+		"max_calls_out: 0":                             "trunks[0].max_calls_out: expected a whole number from 1 up, or off for no cap",
 		"dial_format: national":                        "trunks[0].rewrite: expected rules",
 		"rewrite: [{from: \"+49\", to: \"0\"}]":        "trunks[0].rewrite: expected dial_format national",
 		"rewrite: [{from: \"49\", to: \"0\"}]":         "trunks[0].rewrite[0].from: expected + and digits",

@@ -144,13 +144,15 @@ type Trunk struct {
 	DialFormat     string   `yaml:"dial_format"`
 	Codecs         []string `yaml:"codecs"`
 	SRTP           string   `yaml:"srtp"`
-	NAT            bool     `yaml:"nat"` // its media may come from elsewhere than its SDP says
-	MaxCalls       int      `yaml:"max_calls"`
+	NAT            bool     `yaml:"nat"`           // its media may come from elsewhere than its SDP says
+	MaxCalls       int      `yaml:"max_calls"`     // at the same time, both directions together
+	MaxCallsIn     Cap      `yaml:"max_calls_in"`  // of them that come in
+	MaxCallsOut    Cap      `yaml:"max_calls_out"` // of them that go out
 	AllowedSources []string `yaml:"allowed_sources"`
 	Transfer       bool     `yaml:"transfer"` // its phones may transfer (REFER) to what the fraud rules allow
 
 	// Hard limits of the bridge, whoever asks.
-	PerMinute       Cap           `yaml:"per_minute"`       // calls begun in any 60 seconds
+	PerMinute       Cap           `yaml:"per_minute"`       // calls placed in any 60 seconds
 	AllowedPrefixes []string      `yaml:"allowed_prefixes"` // of what it may dial, whatever it can carry; empty: everything
 	MaxDuration     time.Duration `yaml:"max_duration"`     // from answer; 0: as long as fraud.max_duration
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -200,8 +201,14 @@ func (s *nonces) purge(now time.Time) {
 		s.floor = max(s.floor, e.created)
 		n++
 	}
-	if n > 0 {
-		s.order = append(s.order[:0:0], s.order[n:]...)
+	if n == 0 {
+		return
+	}
+	s.order = append(s.order[:0:0], s.order[n:]...)
+	if n >= len(s.seen) { // a map never shrinks by itself
+		seen := make(map[tag]int64, len(s.seen))
+		maps.Copy(seen, s.seen)
+		s.seen = seen
 	}
 }
 

@@ -174,6 +174,24 @@ func TestNoncesAreForgottenWhenTheirRequestsAreTooOld(t *testing.T) {
 	}
 }
 
+func TestAnIdleProcessForgetsToo(t *testing.T) {
+	clock := &testClock{testNow()}
+	v := newVerifier(t, "", clock.now)
+	for range 50 {
+		if err := signed(t, clock.time).verify(v); err != nil {
+			t.Fatal(Cause(err))
+		}
+	}
+	v.Tidy()
+	if len(v.nonces.seen) != 50 {
+		t.Fatalf("keeps %d of 50 that are still good", len(v.nonces.seen))
+	}
+	clock.time = testNow().Add(2 * time.Minute)
+	if v.Tidy(); len(v.nonces.seen)+len(v.nonces.order)+len(v.nonces.perKey) != 0 {
+		t.Errorf("keeps %d, %d, %d", len(v.nonces.seen), len(v.nonces.order), len(v.nonces.perKey))
+	}
+}
+
 func TestAKeyThatFloodsFillsOnlyItsOwnWindow(t *testing.T) {
 	s, err := openNonces("", testNow())
 	if err != nil {

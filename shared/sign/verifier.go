@@ -118,6 +118,14 @@ func (v *Verifier) VerifyRequest(r *http.Request) (Key, []byte, error) {
 	return key, body, err
 }
 
+// Tidy forgets the nonces that are too old to matter. Every request does that;
+// a process that gets none for a while may want its memory back all the same.
+func (v *Verifier) Tidy() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.nonces.purge(v.now())
+}
+
 // Close closes the file of nonces; from then on every request is refused.
 func (v *Verifier) Close() error {
 	v.mu.Lock()

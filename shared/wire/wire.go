@@ -13,7 +13,7 @@ import "time"
 
 // Paths of the signed requests. {id} is a call id.
 const (
-	PathCalls  = "/v1/calls"           // bridge: POST; GET and DELETE /v1/calls/{id}; POST /v1/calls/{id}/dtmf
+	PathCalls  = "/v1/calls"           // bridge: POST; GET and DELETE /v1/calls/{id}; POST /v1/calls/{id}/dtmf and …/transfer
 	PathTrunks = "/v1/trunks"          // bridge: GET
 	PathLease  = "/v1/lease"           // bridge: POST, role sfu
 	PathLegs   = "/internal/v1/legs"   // sfu: POST, role bridge
@@ -61,6 +61,7 @@ const (
 	RoomEmpty   Ending = "room-empty"
 	BridgeLost  Ending = "bridge-lost"
 	Shutdown    Ending = "shutdown"
+	Transferred Ending = "transferred" // the phone has gone to another number
 )
 
 // Refusal is our own "no", said before any SIP was sent.
@@ -175,11 +176,20 @@ type CallEvent struct {
 	Reason Ending `json:"reason,omitempty"`
 	Code   int    `json:"code,omitempty"`
 	At     int64  `json:"at"` // Unix milliseconds
+
+	// Digits were pressed at the phone (0-9 * # A-D); State is then where the
+	// call stands all the same.
+	Digits string `json:"digits,omitempty"`
 }
 
 // DTMFRequest asks for digits (0-9 * # A-D) towards the phone.
 type DTMFRequest struct {
 	Digits string `json:"digits"`
+}
+
+// TransferRequest asks for a phone to be sent to another number.
+type TransferRequest struct {
+	Number string `json:"number"`
 }
 
 // LeaseRequest renews the legs of one sfu process. The bridge hangs up calls
@@ -202,10 +212,13 @@ type Trunk struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	Priority    int    `json:"priority"`
-	State       string `json:"state"`                  // "up", "full" (at a limit), "down", "disabled"
+	State       string `json:"state"`                  // "up", "full" (at a limit of calls that go out), "down", "disabled"
 	Calls       int    `json:"calls"`                  // at the moment
-	MaxCalls    int    `json:"max_calls,omitempty"`    // at once
-	Minute      int    `json:"minute,omitempty"`       // calls begun in the last minute, counted where there is a limit
+	CallsIn     int    `json:"calls_in,omitempty"`     // of them that came in
+	MaxCalls    int    `json:"max_calls,omitempty"`    // at once, both directions together
+	MaxCallsIn  int    `json:"max_calls_in,omitempty"` // of them that come in
+	MaxCallsOut int    `json:"max_calls_out,omitempty"`
+	Minute      int    `json:"minute,omitempty"`       // calls placed in the last minute, counted where there is a limit
 	PerMinute   int    `json:"per_minute,omitempty"`   // calls in a minute
 	MaxDuration int    `json:"max_duration,omitempty"` // seconds from answer
 

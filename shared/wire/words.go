@@ -61,6 +61,8 @@ func endingWords(reason Ending) (string, bool) {
 		return "The connection to the phone network was lost.", true
 	case Shutdown:
 		return "The site is being restarted.", true
+	case Transferred:
+		return "The phone was passed on to another number.", true
 	}
 	return "", false
 }

@@ -37,7 +37,7 @@ func reasons(t *testing.T) []string {
 
 func TestEveryStateEndingAndRefusalHasOneSentenceOfItsOwn(t *testing.T) {
 	all := reasons(t)
-	if len(all) != 6+14+13 {
+	if len(all) != 6+15+13 {
 		t.Errorf("got %d words, want those of the interface: %v", len(all), all)
 	}
 	seen := map[string]string{}

@@ -48,6 +48,8 @@ type Config struct {
 
 	User, Password string // what 607 wants; default demo and demo
 
+	RefreshEvery time.Duration // between two refreshes of 611; default half its session interval
+
 	Script    func(number string) Script // default: [Demo]
 	Record    bool                       // keep what every call hears
 	RecordDir string                     // not empty: write it there as WAV, implies Record
@@ -100,6 +102,9 @@ func Listen(cfg Config) (*Carrier, error) {
 	if cfg.Script == nil {
 		cfg.Script = Demo
 	}
+	if cfg.RefreshEvery <= 0 {
+		cfg.RefreshEvery = sessionTime / 2
+	}
 	cfg.Record = cfg.Record || cfg.RecordDir != ""
 	c := &Carrier{cfg: cfg, log: cfg.Logger, events: newEventLog(), open: map[dialogKey]*Call{}}
 	c.auth = &authority{user: cfg.User, password: cfg.Password}
@@ -118,18 +123,20 @@ func (c *Carrier) listen() error {
 		return errors.New("the carrier needs a UDP, TCP or TLS address to listen on")
 	}
 	if c.cfg.UDP != "" {
-		addr, err := net.ResolveUDPAddr("udp4", c.cfg.UDP)
+		network := family("udp", c.cfg.UDP)
+		addr, err := net.ResolveUDPAddr(network, c.cfg.UDP)
 		if err != nil {
 			return fmt.Errorf("carrier: SIP over UDP: %w", err)
 		}
-		if c.udp, err = net.ListenUDP("udp4", addr); err != nil {
+		if c.udp, err = net.ListenUDP(network, addr); err != nil {
 			return fmt.Errorf("carrier: SIP over UDP: %w", err)
 		}
 	}
 	if c.cfg.TCP != "" {
-		addr, err := net.ResolveTCPAddr("tcp4", c.cfg.TCP)
+		network := family("tcp", c.cfg.TCP)
+		addr, err := net.ResolveTCPAddr(network, c.cfg.TCP)
 		if err == nil {
-			c.tcp, err = net.ListenTCP("tcp4", addr)
+			c.tcp, err = net.ListenTCP(network, addr)
 		}
 		if err != nil {
 			c.closeSockets()
@@ -138,13 +145,22 @@ func (c *Carrier) listen() error {
 	}
 	if c.cfg.TLS != "" {
 		var err error
-		c.tls, err = tls.Listen("tcp4", c.cfg.TLS, &tls.Config{Certificates: []tls.Certificate{c.cfg.Certificate}, MinVersion: tls.VersionTLS12})
+		c.tls, err = tls.Listen(family("tcp", c.cfg.TLS), c.cfg.TLS, &tls.Config{Certificates: []tls.Certificate{c.cfg.Certificate}, MinVersion: tls.VersionTLS12})
 		if err != nil {
 			c.closeSockets()
 			return fmt.Errorf("carrier: SIP over TLS: %w", err)
 		}
 	}
 	return nil
+}
+
+// family is a network for one family of addresses: a socket for both would name
+// IPv4 callers in a way that SIP does not know.
+func family(network, addr string) string {
+	if a, err := netip.ParseAddrPort(addr); err == nil && a.Addr().Is6() {
+		return network + "6"
+	}
+	return network + "4"
 }
 
 func (c *Carrier) start() (err error) {

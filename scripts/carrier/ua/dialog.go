@@ -1,7 +1,10 @@
 package ua
 
 import (
+	"cmp"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -32,7 +35,8 @@ func (call *Call) inDialog(method sip.RequestMethod) *sip.Request {
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: seq, MethodName: method})
 	req.AppendHeader(&hops)
 	// The route set of the called side is Record-Route in the order received.
-	for _, rr := range call.invite.GetHeaders("Record-Route") {
+	routes := call.invite.GetHeaders("Record-Route")
+	for _, rr := range routes {
 		req.AppendHeader(sip.NewHeader("Route", rr.Value()))
 	}
 	req.SetTransport(call.invite.Transport())
@@ -42,6 +46,11 @@ func (call *Call) inDialog(method sip.RequestMethod) *sip.Request {
 		// From the address the call came to, not from a port of the moment.
 		addr := call.carrier.Addr("udp")
 		req.Laddr = sip.Addr{IP: addr.Addr().AsSlice(), Port: int(addr.Port())}
+		if len(routes) > 0 {
+			if first, ok := routes[0].(*sip.RecordRouteHeader); ok { // a loose router is asked first
+				req.SetDestination(net.JoinHostPort(first.Address.Host, strconv.Itoa(cmp.Or(first.Address.Port, 5060))))
+			}
+		}
 	}
 	return req
 }

@@ -10,7 +10,7 @@ import (
 // Event is one thing that happened to a call.
 type Event struct {
 	At     time.Time
-	Kind   string // INVITE, REINVITE, UPDATE, INFO, CANCEL, ACK, ANSWER, BYE, SENT BYE, DIGIT, ENDED
+	Kind   string // INVITE, REINVITE, UPDATE, INFO, CANCEL, ACK, ANSWER, BYE, SENT BYE, DIGIT, ENDED; of a call of ours SENT INVITE, ANSWERED
 	CallID string
 	Number string
 	Detail string // the digit, or the ending

@@ -162,7 +162,7 @@ func refreshing(ctx context.Context, c *Call) {
 		sip.NewHeader("Supported", "timer"),
 		sip.NewHeader("Session-Expires", fmt.Sprintf("%d;refresher=uac", sessionTime/time.Second)), // we are the caller of this one
 	}
-	for wait(ctx, sessionTime/2) {
+	for wait(ctx, c.carrier.cfg.RefreshEvery) {
 		if status, err := c.Reoffer("sendrecv", refresh...); err != nil || status >= 300 {
 			return
 		}

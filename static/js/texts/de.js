@@ -25,6 +25,7 @@ export default {
   "reason.room-empty": "Alle hatten den Raum verlassen.",
   "reason.bridge-lost": "Die Verbindung zum Telefonnetz ging verloren.",
   "reason.shutdown": "Die Seite wird gerade neu gestartet.",
+  "reason.transferred": "Das Telefon wurde an eine andere Nummer weitergegeben.",
   "reason.not-allowed": "Diese Nummer darf von hier nicht angerufen werden.",
   "reason.blocked": "Diese Nummer ist hier gesperrt.",
   "reason.blocked-type": "Nummern dieser Art werden von hier nicht angerufen.",

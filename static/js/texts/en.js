@@ -25,6 +25,7 @@ export default {
   "reason.room-empty": "Everybody had left the room.",
   "reason.bridge-lost": "The connection to the phone network was lost.",
   "reason.shutdown": "The site is being restarted.",
+  "reason.transferred": "The phone was passed on to another number.",
   "reason.not-allowed": "This number is not one this site may call.",
   "reason.blocked": "This number is blocked on this site.",
   "reason.blocked-type": "This kind of number is not called from this site.",

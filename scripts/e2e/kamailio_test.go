@@ -1,0 +1,368 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dialroom/scripts/carrier/audio"
+	"dialroom/scripts/carrier/speech"
+	"dialroom/scripts/carrier/ua"
+	"dialroom/scripts/demo/stack"
+	"dialroom/shared/config"
+	"dialroom/shared/sign"
+	"dialroom/shared/wire"
+)
+
+// proxyConfig is a proxy that stays in the path of the calls it routes, as
+// those in front of carriers do: the number of the house goes to the bridge, all
+// others to the carrier. A request in a dialog that does not follow the route
+// set has no business here. Where the two sides differ in transport, the proxy
+// records itself twice (RFC 5658), with r2=on.
+const proxyConfig = `
+debug=1
+log_stderror=yes
+log_prefix="proxy: "
+children=2
+tcp_children=2
+auto_aliases=no
+dns=no
+rev_dns=no
+listen=udp:%[1]s
+listen=tcp:%[1]s
+mpath="%[2]s/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+loadmodule "xlog.so"
+request_route {
+	if (!mf_process_maxfwd_header("10")) {
+		sl_send_reply("483", "Too Many Hops");
+		exit;
+	}
+	if (is_method("CANCEL")) {
+		xlog("L_ALERT", "cancelled by $proto\n");
+		t_relay_cancel();
+		exit;
+	}
+	if (has_totag()) {
+		if (!loose_route()) {
+			if (is_method("ACK") && t_check_trans()) {
+				t_relay();
+				exit;
+			}
+			xlog("L_ALERT", "off the route: $rm\n");
+			sl_send_reply("404", "Not Here");
+			exit;
+		}
+		xlog("L_ALERT", "in the dialog: $rm by $proto\n");
+		t_relay();
+		exit;
+	}
+	if (t_lookup_request()) {
+		exit;
+	}
+	record_route();
+	if ($rU =~ "^.%[5]s..$") {
+		$du = "sip:%[3]s";
+	} else {
+		$du = "sip:%[4]s";
+	}
+	t_relay();
+}
+`
+
+// The house's numbers begin alike. At the first a caller is let in at once, at
+// the second it rings until somebody comes.
+const (
+	houseDigits = "49301234"
+	letsIn      = "+" + houseDigits + "00"
+	rings       = "+" + houseDigits + "01"
+)
+
+// proxy is a Kamailio between bridge and carrier.
+type proxy struct {
+	addr string
+	log  *logBook
+}
+
+// startProxy starts one; bridge and carrier are "host:port;transport=…".
+func startProxy(t *testing.T, bridge, carrier string) *proxy {
+	t.Helper()
+	program, err := exec.LookPath("kamailio")
+	if err != nil {
+		t.Skip("there is no kamailio here")
+	}
+	modules, _ := filepath.Glob("/usr/lib/*/kamailio/modules")
+	if len(modules) == 0 {
+		t.Skip("kamailio's modules were not found")
+	}
+	p := &proxy{addr: fmt.Sprintf("127.0.0.1:%d", freePort(t)), log: &logBook{}}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "kamailio.cfg")
+	text := fmt.Sprintf(proxyConfig, p.addr, modules[0], bridge, carrier, houseDigits)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// -DD: not in the background; -m, -M: megabytes of shared and of each process's memory.
+	process, err := stack.StartProcess("proxy", p.log, program, "-f", file, "-DD", "-E", "-m", "16", "-M", "4", "-w", dir, "-Y", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Stop()
+		if t.Failed() {
+			t.Logf("what the proxy said:\n%s", p.log)
+		}
+	})
+	eventually(t, patience, "the proxy answers", func() bool { return answersOPTIONS(p.addr) })
+	return p
+}
+
+// said reports whether the proxy has written this line.
+func (p *proxy) said(line string) func() bool {
+	return func() bool { return strings.Contains(p.log.String(), line) }
+}
+
+// A proxy in the path of every call, between every pair of transports: set-up,
+// speech both ways, hold and resume, hang-up by either side, giving up while it
+// rings, and calls that come in. Nothing in a dialog may miss the route.
+func TestCallsThroughAProxyThatStaysInThePath(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		bridge, carrier string // transports
+	}{
+		{"UDP all the way", "udp", "udp"},
+		{"TCP from the bridge, UDP at the carrier", "tcp", "udp"},
+		{"UDP from the bridge, TCP at the carrier", "udp", "tcp"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			carrierAt := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+			var between *proxy
+			w := newWorld(t, options{
+				transport: c.bridge,
+				carrier:   func(cfg *ua.Config) { cfg.UDP, cfg.TCP = carrierAt, carrierAt },
+				settings: func(cfg *config.Config) {
+					patient(cfg)
+					between = startProxy(t, cfg.Bridge.SIP.UDP+";transport="+c.bridge, carrierAt+";transport="+c.carrier)
+					cfg.Trunks[0].Host = between.addr
+					cfg.Numbers = []config.Number{
+						{Number: letsIn, Room: "house", Waiting: config.WaitingAnnounce},
+						{Number: rings, Room: "nobody", Wait: time.Minute},
+					}
+				},
+			})
+			follow := &followed{w, between, c.bridge, c.carrier}
+			follow.speech()
+			follow.hold()
+			follow.carrierHangsUp()
+			follow.bridgeHangsUp()
+			follow.bridgeGivesUp()
+			follow.carrierGivesUp()
+			follow.callsIn()
+			if between.said("off the route")() {
+				t.Error("something has left the route")
+			}
+		})
+	}
+}
+
+// followed is a world with a proxy in the middle.
+type followed struct {
+	*world
+	proxy           *proxy
+	bridge, carrier string // transports
+}
+
+// dial places a call as a script and returns its id.
+func (f *followed) dial(number, room string) string {
+	f.Helper()
+	var placed wire.CallResponse
+	if err := f.control().Do(f.soon(), http.MethodPost, wire.PathCalls, wire.CallRequest{Room: room, Number: number}, &placed); err != nil {
+		f.Fatal(err)
+	}
+	return placed.Call.ID
+}
+
+func (f *followed) control() *sign.Client {
+	return &sign.Client{
+		HTTP: http.DefaultClient, Base: f.stack.Config.SFU.BridgeURL,
+		Key: sign.Key{ID: stack.ScriptKey, Role: "script", Secret: []byte(f.stack.Secret(stack.ScriptKey))},
+	}
+}
+
+// drop hangs a call up from the room's side.
+func (f *followed) drop(id string) {
+	f.Helper()
+	if err := f.control().Do(f.soon(), http.MethodDelete, wire.PathCalls+"/"+id, nil, nil); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// speech: two phones hear each other, and one its own echo.
+func (f *followed) speech() {
+	f.Helper()
+	f.dial("601", "one")
+	f.dial("600", "one")
+	c := f.call("601", 0)
+	atLeastOnce(f, func() []string {
+		from := len(c.Heard().PCM())
+		eventually(f, patience, "the phone has heard its own echo for seven seconds", func() bool {
+			return len(c.Heard().PCM()) > from+7*audio.Rate
+		})
+		return unfollowed(f, "the carrier's phone", speech.Greeting(), c.Heard().PCM()[from:])
+	})
+	f.passed("in the dialog: ACK by " + f.bridge)
+	// Two entries where the transport changes, one where it does not.
+	if route := c.Header("Record-Route"); strings.Contains(route, "r2=on") != (f.bridge != f.carrier) || !strings.Contains(route, "lr") {
+		f.Errorf("the proxy has recorded itself as %s", route)
+	}
+}
+
+// passed waits for the proxy to write a line.
+func (f *followed) passed(line string) {
+	f.Helper()
+	eventually(f, patience, "the proxy says "+line, f.proxy.said(line))
+}
+
+// hold: a re-INVITE of the far side, there and back.
+func (f *followed) hold() {
+	f.Helper()
+	c := f.call("600", 0)
+	for _, direction := range []string{"sendonly", "sendrecv"} {
+		if status, err := c.Reoffer(direction); err != nil || status != 200 {
+			f.Errorf("%s: %d, %v", direction, status, err)
+		}
+	}
+	f.passed("in the dialog: INVITE by " + f.carrier)
+	before := c.Media().Stats().Received
+	eventually(f, patience, "the phone hears the room again", func() bool { return c.Media().Stats().Received > before+50 })
+}
+
+func (f *followed) carrierHangsUp() {
+	f.Helper()
+	f.call("600", 0).Hangup()
+	eventually(f, patience, "the bridge knows it", func() bool { return strings.Contains(f.log.String(), "reason=hangup-phone") })
+	f.passed("in the dialog: BYE by " + f.carrier)
+}
+
+func (f *followed) bridgeHangsUp() {
+	f.Helper()
+	id := f.dial("605", "two")
+	f.event(patience, "ACK", "605")
+	f.drop(id)
+	f.event(patience, "BYE", "605")
+	f.passed("in the dialog: BYE by " + f.bridge)
+}
+
+func (f *followed) state(id string) wire.State {
+	var now wire.CallResponse
+	_ = f.control().Do(f.soon(), http.MethodGet, wire.PathCalls+"/"+id, nil, &now)
+	return now.Call.State
+}
+
+func (f *followed) bridgeGivesUp() {
+	f.Helper()
+	id := f.dial("603", "three")
+	eventually(f, patience, "it rings", func() bool { return f.state(id) == wire.Ringing })
+	f.drop(id)
+	f.event(patience, "CANCEL", "603")
+	f.passed("cancelled by " + f.bridge)
+}
+
+// carrierGivesUp: somebody calls the house and hangs up while it rings there.
+func (f *followed) carrierGivesUp() {
+	f.Helper()
+	phone := newDesk(f.world)
+	phone.at, phone.over = f.proxy.addr, f.carrier
+	phone.play("call_gives_up", rings)
+	f.passed("cancelled by " + f.carrier)
+}
+
+// callsIn: the carrier calls a number of the house and hears that it has to
+// wait, while the phone in the room hears it; then it hangs up. A second caller is
+// hung up on.
+func (f *followed) callsIn() {
+	f.Helper()
+	f.dial("601", "house")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	come := func() *ua.Call {
+		f.Helper()
+		c, err := f.world.carrier.Dial(ctx, f.carrier, netip.MustParseAddrPort(f.proxy.addr), "+4989654321", letsIn, talking)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return c
+	}
+	c, phone := come(), f.call("601", 1)
+	atLeastOnce(f, func() []string {
+		caller, called := len(c.Heard().PCM()), len(phone.Heard().PCM())
+		eventually(f, patience, "both have listened for eleven seconds", func() bool {
+			return len(c.Heard().PCM()) > caller+11*audio.Rate && len(phone.Heard().PCM()) > called+11*audio.Rate
+		})
+		problems := unfollowed(f, "the phone in the room", speech.Greeting(), phone.Heard().PCM()[called:])
+		return append(problems, unfollowed(f, "the caller", waitPrompt(f), c.Heard().PCM()[caller:])...)
+	})
+	ended := strings.Count(f.log.String(), "reason=hangup-phone")
+	c.Hangup()
+	eventually(f, patience, "the bridge knows it", func() bool {
+		return strings.Count(f.log.String(), "reason=hangup-phone") > ended
+	})
+	c = come()
+	f.stack.Stop()
+	select {
+	case <-c.Done():
+	case <-ctx.Done():
+	}
+	if c.Ending() != "BYE" {
+		f.Errorf("the caller was not hung up on: %q", c.Ending())
+	}
+}
+
+// talking is somebody who talks without end.
+func talking(ctx context.Context, c *ua.Call) {
+	for ctx.Err() == nil {
+		<-c.Media().Play(speech.Greeting())
+	}
+}
+
+// waitPrompt is what callers hear while nobody is there, with the pause after it.
+func waitPrompt(t testing.TB) []int16 {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(prepared.root, "bridge", "leg", "prompts", "wait.pcma"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(audio.PCMA.Decode(nil, raw), make([]int16, 6*audio.Rate)...)
+}
+
+// answersOPTIONS reports whether somebody speaks SIP there.
+func answersOPTIONS(addr string) bool {
+	conn, err := net.Dial("udp", addr)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	me := conn.LocalAddr()
+	text := fmt.Sprintf("OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d;rport\r\nFrom: <sip:test@%s>;tag=1\r\nTo: <sip:%s>\r\n"+
+		"Call-ID: %d\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 0\r\nContent-Length: 0\r\n\r\n", addr, me, time.Now().UnixNano(), me, addr, time.Now().UnixNano())
+	_ = conn.SetDeadline(time.Now().Add(300 * time.Millisecond))
+	if _, err := conn.Write([]byte(text)); err != nil {
+		return false
+	}
+	n, err := conn.Read(make([]byte, 2000))
+	return err == nil && n > 0
+}

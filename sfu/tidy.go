@@ -1,0 +1,84 @@
+package main
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+
+	"dialroom/shared/sign"
+)
+
+const (
+	// tidyEvery is how often an idle process looks whether it holds memory
+	// that it does not need.
+	tidyEvery = 20 * time.Second
+
+	// worthTidying is how much that has to be, in bytes, beyond what was left the
+	// last time.
+	worthTidying = 16 << 20
+)
+
+// tidier gives memory back after a rush: without calls and people nothing is
+// allocated, so the collector does not run, and what a thousand calls needed
+// would stay for long. It happens only while nobody could notice.
+type tidier struct {
+	verifier *sign.Verifier
+	idle     func() bool // no call, and nobody in a room
+	held     func() uint64
+	free     func()
+	least    uint64 // held after the last time
+}
+
+func (m *Main) tidy(verifier *sign.Verifier) {
+	t := tidier{verifier: verifier, idle: m.idle, held: heapHeld, free: debug.FreeOSMemory}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(tidyEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				t.look()
+			}
+		}
+	}()
+	m.closer(func() error {
+		close(stop)
+		<-done
+		return nil
+	})
+}
+
+// look gives back what is too much.
+func (t *tidier) look() {
+	t.verifier.Tidy()
+	if t.held() >= t.least+worthTidying && t.idle() {
+		t.free()
+		t.least = t.held()
+	}
+}
+
+// idle reports whether there is no call and nobody in a room.
+func (m *Main) idle() bool {
+	if m.dial.Active() > 0 {
+		return false
+	}
+	for _, r := range m.rooms.Rooms() {
+		if len(r.Participants()) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// heapHeld is what the heap has from the operating system, in bytes.
+func heapHeld() uint64 {
+	s := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
+	}
+	metrics.Read(s)
+	return s[0].Value.Uint64() + s[1].Value.Uint64() + s[2].Value.Uint64()
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"dialroom/shared/sign"
+)
+
+func TestMemoryIsGivenBackOnlyWhenNobodyCouldNotice(t *testing.T) {
+	verifier, err := sign.NewVerifier([]sign.Key{{ID: "bridge", Role: sign.RoleBridge, Secret: []byte("0123456789abcdef")}}, "", time.Now(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = verifier.Close() }()
+	for _, test := range []struct {
+		name string
+		idle bool
+		held []uint64 // at each look, in units of what is worth it
+		left uint64   // after memory was given back
+		want int
+	}{
+		{"calls run", false, []uint64{4, 4}, 1, 0},
+		{"idle after a rush, and after another", true, []uint64{4, 1, 1, 5}, 1, 2},
+		{"what is in use is not worth asking for again", true, []uint64{4, 3, 3, 3}, 3, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			freed, now := 0, uint64(0)
+			tidy := tidier{verifier: verifier, idle: func() bool { return test.idle }, held: func() uint64 { return now }, free: func() {
+				freed++
+				now = test.left * worthTidying
+			}}
+			for _, held := range test.held {
+				now = held * worthTidying
+				tidy.look()
+			}
+			if freed != test.want {
+				t.Errorf("given back %d times, want %d", freed, test.want)
+			}
+		})
+	}
+	if heapHeld() == 0 {
+		t.Error("the heap holds nothing")
+	}
+}
