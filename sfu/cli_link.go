@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-const linkUsage = `usage: sfu link mint [--room ROOM] [--dial NUMBER] [--trunk ID] [--name NAME] [--expires 720h|TIME] [--uses N]
+const linkUsage = `usage: sfu link mint [--room ROOM] [--dial NUMBER] [--trunk ID] [--name NAME] [--expires 720h|TIME] [--uses N] [--owner]
        sfu link list
        sfu link revoke ID
 `
@@ -28,6 +28,7 @@ type cliLink struct {
 	RevokedAt *string `json:"revoked_at"`
 	Uses      *int    `json:"uses"`
 	Used      int     `json:"used"`
+	Role      string  `json:"role"`
 }
 
 // link is the command link.
@@ -48,13 +49,14 @@ func (c *cli) link(args []string) error {
 
 // mintLink is link mint. It prints the address.
 func (c *cli) mintLink(args []string) error {
-	f := c.flags("link mint", "link mint [--room ROOM] [--dial NUMBER] [--trunk ID] [--name NAME] [--expires 720h|TIME] [--uses N]")
+	f := c.flags("link mint", "link mint [--room ROOM] [--dial NUMBER] [--trunk ID] [--name NAME] [--expires 720h|TIME] [--uses N] [--owner]")
 	room := f.String("room", "", "the room it opens; when it ends in *, or without one, every click gets a room of its own")
 	dial := f.String("dial", "", "the `number` it calls; without one it only opens the room")
 	trunk := f.String("trunk", "", "the `id` of the trunk to use, and no other")
 	name := f.String("name", "", "what the visitor is called; without it the page asks")
 	expires := f.String("expires", "", "how long it is good, such as 720h, or until when, such as 2027-01-31T12:00:00Z; never, without it")
 	uses := f.Int("uses", 0, "how many calls it is good for; any number, without it")
+	owner := f.Bool("owner", false, "who comes with it owns the room: may mute and remove others")
 	if _, err := parse(f, args, 0); err != nil {
 		return err
 	}
@@ -63,6 +65,9 @@ func (c *cli) mintLink(args []string) error {
 		if value != "" {
 			wish[key] = value
 		}
+	}
+	if *owner {
+		wish["role"] = "owner"
 	}
 	if *uses != 0 {
 		wish["uses"] = *uses
@@ -112,7 +117,7 @@ func (c *cli) listLinks(args []string) error {
 		return c.print(all)
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tSTATE\tUSED\tEXPIRES\tROOM\tNUMBER\tTRUNK\tNAME")
+	fmt.Fprintln(w, "ID\tSTATE\tUSED\tEXPIRES\tFOR\tROOM\tNUMBER\tTRUNK\tNAME")
 	for _, l := range all {
 		used, expires := strconv.Itoa(l.Used), "never"
 		if l.Uses != nil {
@@ -121,7 +126,7 @@ func (c *cli) listLinks(args []string) error {
 		if l.ExpiresAt != nil {
 			expires = *l.ExpiresAt
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, l.State, used, expires, l.Room, l.Number, l.Trunk, l.Name)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%ss\t%s\t%s\t%s\t%s\n", l.ID, l.State, used, expires, l.Role, l.Room, l.Number, l.Trunk, l.Name)
 	}
 	return w.Flush()
 }

@@ -226,9 +226,9 @@ func (v *visitor) send(msg map[string]any) {
 
 // message is what the tests look at in any message.
 type message struct {
-	Type, ID, State, Reason, Text string
-	Code                          any // of an error a word, of a call a number
-	ICEServers                    []struct {
+	Type, ID, State, Reason, Text, Role string
+	Code                                any // of an error a word, of a call a number
+	ICEServers                          []struct {
 		URLs                 []string
 		Username, Credential string
 	}

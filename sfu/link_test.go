@@ -243,3 +243,36 @@ func TestExplainSaysEverythingAndDoesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoComesWithALinkForOwnersOwnsItsRoomAndNoOther(t *testing.T) {
+	o := newOperated(t, "")
+	q := o.mint("--room", "sales", "--owner")
+	role := func(room, link string) string {
+		t.Helper()
+		v := o.visit(map[string]any{"type": "join", "room": room, "name": "Ada", "link": link})
+		return v.await("welcome", func(m message) bool { return m.Type == "welcome" }).Role
+	}
+	if got := role("sales", q.Get("link")); got != "owner" {
+		t.Errorf("its room: %s", got)
+	}
+	for name, got := range map[string]string{
+		"another room":   role("else", q.Get("link")),
+		"no link":        role("sales", ""),
+		"a guest's link": role("sales", o.mint("--room", "sales").Get("link")),
+	} {
+		if got != "guest" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	_, list, _ := o.run("link", "list")
+	id := strings.Fields(strings.Split(list, "\n")[2])[0]
+	if !strings.Contains(list, "owners") {
+		t.Errorf("listed\n%s", list)
+	}
+	if code, _, errs := o.run("link", "revoke", id); code != 0 {
+		t.Fatal(errs)
+	}
+	if got := role("sales", q.Get("link")); got != "guest" {
+		t.Errorf("a revoked link: %s", got)
+	}
+}

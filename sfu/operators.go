@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"dialroom/sfu/links"
+	"dialroom/sfu/room"
 	"dialroom/sfu/web"
 	"dialroom/shared/wire"
 )
@@ -36,10 +37,16 @@ func (m *Main) trunks(ctx context.Context) ([]wire.Trunk, error) {
 	return answer.Trunks, err
 }
 
-// admit says who may enter a room: everybody, unless the settings want a link.
-func (m *Main) admit(ctx context.Context, room, link string) error {
-	if !m.requireToJoin.Load() {
-		return nil
+// admit says who may enter a room, and as what: everybody, unless the settings
+// want a link; as its owner who has a link that says so.
+func (m *Main) admit(ctx context.Context, name, link string) (room.Role, error) {
+	required := m.requireToJoin.Load()
+	if link == "" && !required {
+		return room.Guest, nil
 	}
-	return m.dial.Admit(ctx, room, link)
+	role, err := m.dial.Admit(ctx, name, link)
+	if err != nil && !required {
+		return room.Guest, nil // the link pins what may be dialled; the room is open to all
+	}
+	return role, err
 }

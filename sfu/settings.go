@@ -61,7 +61,8 @@ func policyOf(c *config.Config) (dial.Policy, error) {
 	if err != nil {
 		return dial.Policy{}, fmt.Errorf("fraud: %w", err)
 	}
-	return dial.Policy{Rules: rules, MaxRing: f.MaxRing, HomeRegion: f.HomeRegion, Numbers: numbersOf(c)}, nil
+	return dial.Policy{Rules: rules, MaxRing: f.MaxRing, HomeRegion: f.HomeRegion, Numbers: numbersOf(c),
+		AddPhone: c.SFU.AddPhone && !c.Links.RequireSigned}, nil
 }
 
 // ratesOf returns the prices of the settings and of the file they name.
@@ -152,6 +153,7 @@ func (m *Main) Reload() {
 	if keys := needRestart(m.cfg, next); len(keys) > 0 {
 		m.log.Warn("these changes of the settings need a restart", "keys", keys)
 	}
+	m.cfg.SFU.AddPhone = next.SFU.AddPhone
 	m.cfg.Trunks, m.cfg.Numbers, m.cfg.Fraud, m.cfg.Extensions = next.Trunks, next.Numbers, next.Fraud, next.Extensions
 	m.log.Info("settings reloaded", "trunks", len(next.Trunks), "allow", len(next.Fraud.Allow))
 }
@@ -191,8 +193,9 @@ func needRestart(old, next *config.Config) []string {
 	}
 	a, b := reflect.ValueOf(old.SFU), reflect.ValueOf(next.SFU)
 	for i := range a.NumField() {
-		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
-			keys = append(keys, "sfu."+a.Type().Field(i).Tag.Get("yaml"))
+		key := a.Type().Field(i).Tag.Get("yaml")
+		if key != "add_phone" && !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			keys = append(keys, "sfu."+key)
 		}
 	}
 	return keys

@@ -148,6 +148,7 @@ func (m *Main) Run() (err error) {
 		NewMedia:   m.newMedia,
 		Dialer:     m.dial,
 		Admit:      m.admit,
+		AddPhone:   m.dial.MayAddPhone,
 		ICEServers: func() []room.ICEServer { return iceServers(cfg.SFU.TURN, time.Now()) },
 		Logger:     m.log,
 	})
@@ -205,6 +206,7 @@ func (m *Main) listenWeb(verifier *sign.Verifier) (*web.Server, error) {
 		Listen:         c.Listen,
 		PublicURL:      c.PublicURL,
 		AllowedOrigins: c.AllowedOrigins,
+		EmbedOrigins:   c.EmbedOrigins,
 		Files:          static.Files,
 		Sockets:        m.signal,
 		Calls:          m.dial,

@@ -1,8 +1,11 @@
 // Package static holds the pages and ES modules that browsers load: index.html
-// is the landing page, room.html the room. They are served as they are: there
-// is no build step, no framework and no file from anywhere else.
+// is the landing page, room.html the room, links.html the place where links and
+// buttons are made, docs the manual. They are served as they are,
+// comments aside ([Sent]): there is no build step, no framework and no file
+// from anywhere else.
 //
-// The modules live in js, one job each; js/app.js ties them together. Types are
+// The modules live in js, one job each; js/app.js ties those of the room
+// together. What they say is in js/texts, one file per language. Types are
 // JSDoc, with the messages of the WebSocket in protocol.d.ts, and are checked
 // with
 //
@@ -18,5 +21,5 @@ import "embed"
 // Files is everything that is served, by its path below "/"; tests and types
 // are left out.
 //
-//go:embed index.html room.html base.css room.css icon.svg js
+//go:embed *.html *.css *.svg js docs
 var Files embed.FS

@@ -49,6 +49,8 @@ func answerTo(err error) (int, wire.Error) {
 		return refusal.status, refusal.body
 	case errors.Is(err, sign.ErrUnauthorized):
 		return http.StatusUnauthorized, wire.Error{Error: "unauthorized", Text: "The request is not signed as it must be."}
+	case errors.Is(err, sign.ErrStore):
+		return http.StatusServiceUnavailable, unplaced("refused", string(wire.GuardUnavailable))
 	case errors.Is(err, errRole):
 		return http.StatusForbidden, wire.Error{Error: "forbidden", Text: "This key may not do this."}
 	case errors.Is(err, errScriptLeg):

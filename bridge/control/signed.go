@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -59,6 +60,11 @@ func (s *Server) verify(c *app.RequestContext) (sign.Key, error) {
 	uri := c.Request.URI()
 	key, err := s.cfg.Verifier.Verify(string(c.Method()), string(uri.PathOriginal()), string(uri.QueryString()),
 		header, c.Request.Body())
+	if errors.Is(err, sign.ErrStore) {
+		s.log.Error("a signed request cannot be remembered and is refused",
+			"path", string(c.Path()), "key", sign.KeyID(err), "cause", sign.Cause(err))
+		return key, err
+	}
 	if err != nil {
 		s.log.Warn("a request was not signed as it must be",
 			"path", string(c.Path()), "client", c.RemoteAddr().String(), "key", sign.KeyID(err), "cause", sign.Cause(err))

@@ -128,7 +128,11 @@ func (d *demo) run(ctx context.Context) error {
 	s, err := stack.New(bin, stack.Options{
 		Dir: d.dir, Web: d.web, Log: d.log, Trunks: []config.Trunk{trunk},
 		// Every number is the demo carrier's: nobody can run up a bill here.
-		Change: func(c *config.Config) { c.Fraud.Allow = []string{"+"} },
+		Change: func(c *config.Config) {
+			c.Fraud.Allow = []string{"+"}
+			c.SFU.APIKeys = []config.APIKey{{ID: "demo", Key: rand.Text()}}
+			c.Links.Secret = rand.Text()
+		},
 	})
 	if err != nil {
 		return err
@@ -187,13 +191,18 @@ func (d *demo) welcome(s *stack.Stack) {
   All of it in one link (random room, audio only, name, number, trunk):
        %[1]s/room.html?room=%[3]s&nocam=1&name=John+Doe&dial=%%2B4930123456&trunk=tr_demo
 
+Links, QR codes and buttons of your own, signed with the operator key %[9]s:
+       %[1]s/links.html
+The manual:
+       %[1]s/docs/
+
 From a script, into the room of the two people:
        DIALROOM_BRIDGE=%[4]s DIALROOM_KEY_ID=%[5]s DIALROOM_KEY_SECRET=%[6]s scripts/dial.sh 601 %[2]s
 
 Settings: %[7]s
 Logs:     %[8]s
 Ctrl-C stops everything.
-`, s.URL, meeting, room(), s.Config.SFU.BridgeURL, stack.ScriptKey, s.Secret(stack.ScriptKey), s.Settings, d.log.Name())
+`, s.URL, meeting, room(), s.Config.SFU.BridgeURL, stack.ScriptKey, s.Secret(stack.ScriptKey), s.Settings, d.log.Name(), s.Config.SFU.APIKeys[0].Key)
 }
 
 // room makes a room name nobody guesses, short enough to read.

@@ -40,7 +40,7 @@ func wantFollowed(t *testing.T, who string, played, heard []int16) {
 }
 
 // unfollowed says in what way such a recording is not the speech.
-func unfollowed(t *testing.T, who string, played, heard []int16) (problems []string) {
+func unfollowed(t testing.TB, who string, played, heard []int16) (problems []string) {
 	t.Helper()
 	f, err := audio.Follow(played, heard, true)
 	if err != nil {
@@ -88,7 +88,7 @@ func unlike(t *testing.T, who string, played, heard []int16) (problems []string)
 const attempts = 3
 
 // atLeastOnce fails when no attempt is without problems.
-func atLeastOnce(t *testing.T, measure func() []string) {
+func atLeastOnce(t testing.TB, measure func() []string) {
 	t.Helper()
 	var problems []string
 	for n := range attempts {

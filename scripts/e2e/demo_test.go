@@ -38,7 +38,7 @@ func TestTheDemoPrintsALinkThatCallsAndStopsWhenTold(t *testing.T) {
 			t.Fatalf("no link:\n%s", log)
 		}
 	}
-	w := &world{T: t, log: log, stack: &stack.Stack{URL: url[:strings.LastIndex(url, "/")]}}
+	w := &world{TB: t, log: log, stack: &stack.Stack{URL: url[:strings.LastIndex(url, "/")]}}
 	p := newBrowser(w, nil).open(url[strings.LastIndex(url, "/")+1:])
 	p.awaitState("answered")
 	p.do(chromedp.Navigate("about:blank"))

@@ -38,7 +38,7 @@ func (d *desk) play(scenario, called string) {
 		d.w.Skip("there is no sipp here")
 	}
 	errors := filepath.Join(d.w.TempDir(), "errors")
-	cmd := exec.CommandContext(within(d.w.T, patience), program, "-sf", filepath.Join(prepared.root, "scripts", "sipp", scenario+".xml"),
+	cmd := exec.CommandContext(within(d.w.TB, patience), program, "-sf", filepath.Join(prepared.root, "scripts", "sipp", scenario+".xml"),
 		"-i", "127.0.0.1", "-p", fmt.Sprint(d.port), "-m", "1", "-nostdin", "-timeout", "25s", "-timeout_error", "-trace_err", "-error_file", errors,
 		"-t", d.over[:1]+"1", "-s", called, d.at)
 	cmd.Dir = d.w.TempDir()

@@ -48,16 +48,16 @@ func (w *world) callsTheHouse(transport string) *ua.Call {
 // times over IPv6. An attacker's tone, if any, is not in it.
 func (w *world) hearsItsEcho(c *ua.Call) {
 	w.Helper()
-	atLeastOnce(w.T, func() []string {
+	atLeastOnce(w, func() []string {
 		from := len(c.Heard().PCM())
-		eventually(w.T, patience, "the phone has heard its own echo for seven seconds", func() bool {
+		eventually(w, patience, "the phone has heard its own echo for seven seconds", func() bool {
 			return len(c.Heard().PCM()) > from+7*audio.Rate
 		})
 		pcm := c.Heard().PCM()[from:]
 		if p := audio.Power(pcm, audio.Rate, 1000); p > -40 {
 			return []string{fmt.Sprintf("the attacker is heard: %.0f dB at 1 kHz", p)}
 		}
-		return unfollowed(w.T, "the carrier's phone", speech.Greeting(), pcm)
+		return unfollowed(w, "the carrier's phone", speech.Greeting(), pcm)
 	})
 	if s := c.Media().Stats(); s.Strangers != 0 {
 		w.Errorf("RTP came from elsewhere than the SDP said: %+v", s)

@@ -217,12 +217,12 @@ func (f *followed) speech() {
 	f.dial("601", "one")
 	f.dial("600", "one")
 	c := f.call("601", 0)
-	atLeastOnce(f.T, func() []string {
+	atLeastOnce(f, func() []string {
 		from := len(c.Heard().PCM())
-		eventually(f.T, patience, "the phone has heard its own echo for seven seconds", func() bool {
+		eventually(f, patience, "the phone has heard its own echo for seven seconds", func() bool {
 			return len(c.Heard().PCM()) > from+7*audio.Rate
 		})
-		return unfollowed(f.T, "the carrier's phone", speech.Greeting(), c.Heard().PCM()[from:])
+		return unfollowed(f, "the carrier's phone", speech.Greeting(), c.Heard().PCM()[from:])
 	})
 	f.passed("in the dialog: ACK by " + f.bridge)
 	// Two entries where the transport changes, one where it does not.
@@ -234,7 +234,7 @@ func (f *followed) speech() {
 // passed waits for the proxy to write a line.
 func (f *followed) passed(line string) {
 	f.Helper()
-	eventually(f.T, patience, "the proxy says "+line, f.proxy.said(line))
+	eventually(f, patience, "the proxy says "+line, f.proxy.said(line))
 }
 
 // hold: a re-INVITE of the far side, there and back.
@@ -248,13 +248,13 @@ func (f *followed) hold() {
 	}
 	f.passed("in the dialog: INVITE by " + f.carrier)
 	before := c.Media().Stats().Received
-	eventually(f.T, patience, "the phone hears the room again", func() bool { return c.Media().Stats().Received > before+50 })
+	eventually(f, patience, "the phone hears the room again", func() bool { return c.Media().Stats().Received > before+50 })
 }
 
 func (f *followed) carrierHangsUp() {
 	f.Helper()
 	f.call("600", 0).Hangup()
-	eventually(f.T, patience, "the bridge knows it", func() bool { return strings.Contains(f.log.String(), "reason=hangup-phone") })
+	eventually(f, patience, "the bridge knows it", func() bool { return strings.Contains(f.log.String(), "reason=hangup-phone") })
 	f.passed("in the dialog: BYE by " + f.carrier)
 }
 
@@ -276,7 +276,7 @@ func (f *followed) state(id string) wire.State {
 func (f *followed) bridgeGivesUp() {
 	f.Helper()
 	id := f.dial("603", "three")
-	eventually(f.T, patience, "it rings", func() bool { return f.state(id) == wire.Ringing })
+	eventually(f, patience, "it rings", func() bool { return f.state(id) == wire.Ringing })
 	f.drop(id)
 	f.event(patience, "CANCEL", "603")
 	f.passed("cancelled by " + f.bridge)
@@ -308,17 +308,17 @@ func (f *followed) callsIn() {
 		return c
 	}
 	c, phone := come(), f.call("601", 1)
-	atLeastOnce(f.T, func() []string {
+	atLeastOnce(f, func() []string {
 		caller, called := len(c.Heard().PCM()), len(phone.Heard().PCM())
-		eventually(f.T, patience, "both have listened for eleven seconds", func() bool {
+		eventually(f, patience, "both have listened for eleven seconds", func() bool {
 			return len(c.Heard().PCM()) > caller+11*audio.Rate && len(phone.Heard().PCM()) > called+11*audio.Rate
 		})
-		problems := unfollowed(f.T, "the phone in the room", speech.Greeting(), phone.Heard().PCM()[called:])
-		return append(problems, unfollowed(f.T, "the caller", waitPrompt(f.T), c.Heard().PCM()[caller:])...)
+		problems := unfollowed(f, "the phone in the room", speech.Greeting(), phone.Heard().PCM()[called:])
+		return append(problems, unfollowed(f, "the caller", waitPrompt(f), c.Heard().PCM()[caller:])...)
 	})
 	ended := strings.Count(f.log.String(), "reason=hangup-phone")
 	c.Hangup()
-	eventually(f.T, patience, "the bridge knows it", func() bool {
+	eventually(f, patience, "the bridge knows it", func() bool {
 		return strings.Count(f.log.String(), "reason=hangup-phone") > ended
 	})
 	c = come()
@@ -340,7 +340,7 @@ func talking(ctx context.Context, c *ua.Call) {
 }
 
 // waitPrompt is what callers hear while nobody is there, with the pause after it.
-func waitPrompt(t *testing.T) []int16 {
+func waitPrompt(t testing.TB) []int16 {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(prepared.root, "bridge", "leg", "prompts", "wait.pcma"))
 	if err != nil {

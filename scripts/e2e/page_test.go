@@ -37,6 +37,8 @@ type tab struct {
 	*browser
 	ctx    context.Context
 	cancel context.CancelFunc
+	screen screen // zero: the window as it is
+	scheme string // "light" when empty
 
 	mu       sync.Mutex
 	messages []string // WebSocket, both ways
@@ -56,6 +58,13 @@ func newBrowser(w *world, pcm []int16) *browser {
 func newForbiddenBrowser(w *world) *browser {
 	w.Helper()
 	return startBrowser(w, nil, chromedp.Flag("deny-permission-prompts", true))
+}
+
+// newSilentBrowser starts a Chromium without a microphone that plays no sound
+// before somebody has pressed something.
+func newSilentBrowser(w *world) *browser {
+	w.Helper()
+	return startBrowser(w, nil, chromedp.Flag("deny-permission-prompts", true), chromedp.Flag("autoplay-policy", "document-user-activation-required"))
 }
 
 func startBrowser(w *world, pcm []int16, more ...chromedp.ExecAllocatorOption) *browser {
@@ -111,8 +120,14 @@ func (b *browser) openTapped(link string) *tab {
 
 func (b *browser) openWith(link, script string) *tab {
 	b.Helper()
+	return b.openOn(screen{}, "", link, script)
+}
+
+// openOn opens a link on a screen of a size, light or dark.
+func (b *browser) openOn(s screen, scheme, link, script string) *tab {
+	b.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
-	p := &tab{browser: b, ctx: ctx, cancel: cancel}
+	p := &tab{browser: b, ctx: ctx, cancel: cancel, screen: s, scheme: scheme}
 	b.Cleanup(cancel)
 	b.Cleanup(func() {
 		if b.Failed() {
@@ -131,8 +146,11 @@ func (b *browser) openWith(link, script string) *tab {
 		chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 			_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 			return err
-		}),
-		chromedp.Navigate(b.stack.URL+"/"+link))
+		}))
+	if s.width != 0 || scheme != "" {
+		p.back()
+	}
+	p.do(chromedp.Navigate(b.stack.URL + "/" + link))
 	return p
 }
 
@@ -236,7 +254,7 @@ func (p *tab) text(selector string) string {
 // connected waits until the page is in the room and media flows.
 func (p *tab) connected() {
 	p.Helper()
-	eventually(p.T, patience, "the page is connected", func() bool {
+	eventually(p.TB, patience, "the page is connected", func() bool {
 		return js[string](p, "document.documentElement.dataset.connection ?? ''") == "connected"
 	})
 }
@@ -258,7 +276,7 @@ func (p *tab) awaitState(want string) {
 func (p *tab) awaitStateIn(d time.Duration, want string) {
 	p.Helper()
 	last := ""
-	eventually(p.T, d, "the card shows "+want, func() bool {
+	eventually(p.TB, d, "the card shows "+want, func() bool {
 		state, reason := p.state()
 		if state != last {
 			last = state
@@ -280,7 +298,7 @@ func (p *tab) press(name string) {
 // listen starts recording what the page hears from phones or voices, once n of them are there.
 func (p *tab) listen(kind string, n int) {
 	p.Helper()
-	eventually(p.T, patience, fmt.Sprintf("%d tracks of kind %s", n, kind), func() bool {
+	eventually(p.TB, patience, fmt.Sprintf("%d tracks of kind %s", n, kind), func() bool {
 		return js[int](p, fmt.Sprintf("window.dialroom.tracks(%q).length", kind)) == n
 	})
 	js[int](p, fmt.Sprintf("window.e2e.listen(%q)", kind))
@@ -289,7 +307,7 @@ func (p *tab) listen(kind string, n int) {
 // heard waits until a recording is that long and returns it at 8 kHz.
 func (p *tab) heard(name string, d time.Duration) []int16 {
 	p.Helper()
-	eventually(p.T, patience+d, fmt.Sprintf("%v of sound from %s", d, name), func() bool {
+	eventually(p.TB, patience+d, fmt.Sprintf("%v of sound from %s", d, name), func() bool {
 		return js[float64](p, fmt.Sprintf("window.e2e.seconds(%q)", name)) >= d.Seconds()
 	})
 	out := js[recording](p, fmt.Sprintf("window.e2e.heard(%q)", name))
@@ -335,6 +353,7 @@ type received struct {
 	Energy      float64 `json:"energy"`
 	Seconds     float64 `json:"seconds"`
 	Frames      int     `json:"frames"`
+	Width       int     `json:"width"`
 }
 
 // stats asks the page what it receives of a kind.
@@ -367,7 +386,7 @@ func (p *tab) close() {
 }
 
 // link makes the link of a room: "room.html?room=…&name=…" and what is added.
-func link(t *testing.T, more string) string {
+func link(t testing.TB, more string) string {
 	room := strings.ToLower(strings.NewReplacer("/", "-", ",", "").Replace(t.Name()))
 	if len(room) > 50 {
 		room = room[:50]

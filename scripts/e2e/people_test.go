@@ -19,6 +19,17 @@ func TestTwoPeopleInARoomSeeAndHearEachOther(t *testing.T) {
 			return len(s) == 1 && s[0].Frames > 10
 		})
 	}
+	// The camera is sent in the size that fits its tile, and the picture goes on while the size changes.
+	for _, window := range []screen{{"small window", 360, 480, false}, {"large window", 1600, 1000, false}} {
+		grace.do(viewport(window))
+		fits := func(pixels int) bool { return (pixels <= 320) == (window.width < 400) }
+		eventually(t, patience, "the picture fits a "+window.name, func() bool {
+			s := grace.stats("camera")
+			return len(s) == 1 && fits(s[0].Width)
+		})
+		shown := grace.stats("camera")[0].Frames
+		eventually(t, patience, "it moves", func() bool { return grace.stats("camera")[0].Frames > shown+10 })
+	}
 	grace.listen("voice", 1)
 	eventually(t, patience, "Grace hears Ada", func() bool {
 		s := grace.stats("voice")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -20,10 +21,11 @@ type screen struct {
 
 var screens = []screen{{"desktop", 1280, 800, false}, {"phone", 390, 844, true}}
 
-// shoot keeps pictures of the page on every screen, light and dark, when they are wanted.
+// shoot keeps pictures of the page on every screen, light and dark, when they
+// are wanted; CI wants them.
 func (p *tab) shoot(name string) {
 	p.Helper()
-	if os.Getenv("DIALROOM_SCREENSHOTS") == "" {
+	if os.Getenv("DIALROOM_SCREENSHOTS") == "" && os.Getenv("CI") == "" {
 		return
 	}
 	dir := filepath.Join(prepared.root, "artifacts")
@@ -34,8 +36,7 @@ func (p *tab) shoot(name string) {
 		for _, scheme := range []string{"light", "dark"} {
 			p.do(viewport(s), colours(scheme))
 			ctx, cancel := context.WithTimeout(p.ctx, patience)
-			// Tiles move to their new places.
-			js[bool](p, "Promise.allSettled(document.getAnimations().map((a) => a.finished)).then(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))")
+			p.rests()
 			png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 			cancel()
 			if err != nil {
@@ -46,12 +47,29 @@ func (p *tab) shoot(name string) {
 			}
 		}
 	}
-	p.do(chromedp.ResetViewport(), colours("light"))
+	p.back()
+}
+
+// rests waits until everything that moves is in its new place; what moves for
+// ever is not waited for.
+func (p *tab) rests() {
+	p.Helper()
+	js[bool](p, `Promise.allSettled(document.getAnimations().filter((a) => a.playState === "running" && a.effect?.getComputedTiming().endTime !== Infinity).map((a) => a.finished))
+		.then(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))`)
+}
+
+// back gives the page the screen back that it was opened on.
+func (p *tab) back() {
+	p.Helper()
+	p.do(viewport(p.screen), colours(cmp.Or(p.scheme, "light")))
 }
 
 func viewport(s screen) chromedp.Action[chromedp.Void] {
 	if s.mobile {
-		return chromedp.EmulateViewport(s.width, s.height, chromedp.EmulateMobile, chromedp.EmulatePortrait)
+		return chromedp.EmulateViewport(s.width, s.height, chromedp.EmulateMobile, chromedp.EmulatePortrait, chromedp.EmulateTouch)
+	}
+	if s.width == 0 {
+		return chromedp.ResetViewport()
 	}
 	return chromedp.EmulateViewport(s.width, s.height)
 }

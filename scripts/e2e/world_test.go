@@ -17,7 +17,7 @@ import (
 
 // world is everything a test runs against.
 type world struct {
-	*testing.T
+	testing.TB
 	stack   *stack.Stack
 	carrier *ua.Carrier
 	log     *logBook
@@ -53,9 +53,9 @@ type options struct {
 }
 
 // newWorld starts a carrier, and sfu and bridge with it as their trunk.
-func newWorld(t *testing.T, o options) *world {
+func newWorld(t testing.TB, o options) *world {
 	t.Helper()
-	w := &world{T: t, log: &logBook{}}
+	w := &world{TB: t, log: &logBook{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("what everybody said:\n%s", w.log)
@@ -110,9 +110,9 @@ func (w *world) stopStack() {
 }
 
 // soon is a context that ends when patience does.
-func (w *world) soon() context.Context { return within(w.T, patience) }
+func (w *world) soon() context.Context { return within(w.TB, patience) }
 
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
 	return ctx
@@ -131,7 +131,7 @@ func (w *world) call(number string, n int) *ua.Call {
 // event waits for something to happen at the carrier, past events included.
 func (w *world) event(d time.Duration, kind, number string) ua.Event {
 	w.Helper()
-	e, err := w.carrier.Await(within(w.T, d), func(e ua.Event) bool {
+	e, err := w.carrier.Await(within(w.TB, d), func(e ua.Event) bool {
 		return e.Kind == kind && (number == "" || e.Number == number)
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func (w *world) event(d time.Duration, kind, number string) ua.Event {
 }
 
 // eventually asks until the answer is yes.
-func eventually(t *testing.T, d time.Duration, what string, ask func() bool) {
+func eventually(t testing.TB, d time.Duration, what string, ask func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(d)
 	defer deadline.Stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type order struct {
 	visitor             string // the name of who asks, which a link may pin
 	name                string // of the phone in the room
 	again               bool
+	added               bool // somebody has typed the number
 	enter               func() (*room.Room, error)
 
 	parsed    number.Number // the number, once it was understood
@@ -51,8 +53,19 @@ func (s *Service) accept(ctx context.Context, o *order) (c *call, stale []string
 	} else if err != nil {
 		return nil, nil, err
 	}
-	stale, err = r.Claim(o.asker.Participant, o.canonical, o.again)
+	claim := r.Claim
+	// Somebody else in the room may have dialled it, or it has called here: it is
+	// called again, not added.
+	if known := slices.ContainsFunc(r.Calls(), func(c room.Call) bool { return c.Number == o.canonical }); !known && !policy.AddPhone {
+		if o.added {
+			return nil, nil, s.refuse(ctx, o, string(wire.NotAllowed))
+		}
+		claim = r.ClaimOnly
+	}
+	stale, err = claim(o.asker.Participant, o.canonical, o.again)
 	switch {
+	case errors.Is(err, room.ErrOtherNumber):
+		return nil, nil, s.refuse(ctx, o, string(wire.NotAllowed))
 	case errors.Is(err, room.ErrAlreadyDialed):
 		return nil, nil, s.refuse(ctx, o, string(wire.AlreadyDialed))
 	case err != nil:
@@ -117,7 +130,7 @@ func (o *order) dial(now time.Time) fraud.Dial {
 func (o *order) reservation(id, room string, at time.Time) ledger.Reservation {
 	r := ledger.Reservation{ID: id, At: at, Asker: o.asker, Room: room, Number: o.canonical, Trunk: o.trunk}
 	if l := o.link; l != nil {
-		r.Link = &ledger.Link{ID: l.ID, Room: l.Room, Number: l.Number, Trunk: l.Trunk, Name: l.Name, Expires: l.Expires, Uses: l.Uses}
+		r.Link = &ledger.Link{ID: l.ID, Room: l.Room, Number: l.Number, Trunk: l.Trunk, Name: l.Name, Expires: l.Expires, Uses: l.Uses, Owner: l.Owner}
 	}
 	return r
 }
@@ -181,7 +194,7 @@ func (s *Service) show(c *call) (why wire.Ending) {
 		}
 		return wire.Shutdown
 	}
-	shown := room.Call{ID: c.id, Number: c.number, Trunk: c.trunk, State: wire.Dialing, Name: c.name, Anchor: c.anchor}
+	shown := room.Call{ID: c.id, Number: c.number, Trunk: c.trunk, State: wire.Dialing, Name: c.name, Anchor: c.anchor, Added: c.added}
 	if c.in {
 		shown.State, shown.Direction = wire.Ringing, wire.In
 	}

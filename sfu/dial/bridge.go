@@ -112,6 +112,9 @@ func placeOutcome(err error) outcome {
 	case http.StatusTooManyRequests:
 		return outcome{state: wire.Refused, reason: reason(string(wire.CapConcurrent))}
 	default:
+		if body.Reason == string(wire.GuardUnavailable) {
+			return outcome{state: wire.Refused, reason: body.Reason}
+		}
 		return outcome{state: wire.Ended, reason: reason(string(wire.TrunkFailed))}
 	}
 }

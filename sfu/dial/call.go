@@ -33,6 +33,7 @@ type call struct {
 
 	in     bool                 // somebody calls us
 	called string               // what they called
+	added  bool                 // a page dialled a number that somebody had typed
 	anchor bool                 // the room lives as long as the call
 	peer   atomic.Pointer[call] // the other half of a direct call
 
@@ -66,7 +67,7 @@ type call struct {
 }
 
 func newCall(o *order, r *room.Room, p Policy, now time.Time) *call {
-	return &call{id: newID(), number: o.canonical, trunk: o.trunk, name: o.name, room: r, asker: o.asker, at: now,
+	return &call{id: newID(), number: o.canonical, trunk: o.trunk, name: o.name, room: r, asker: o.asker, added: o.added, at: now,
 		maxRing: p.MaxRing, state: wire.Dialing,
 		ready: make(chan struct{}), done: make(chan struct{})}
 }

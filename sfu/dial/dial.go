@@ -82,6 +82,7 @@ type Policy struct {
 	Rules      *fraud.Rules // nil: nothing can be checked, so nothing is dialled
 	MaxRing    time.Duration
 	HomeRegion string            // whose national spellings are understood; "" is none
+	AddPhone   bool              // pages may dial other numbers than that of their link
 	Numbers    map[string]string // virtual numbers and their rooms: dialling one costs nothing
 }
 
@@ -142,6 +143,9 @@ func New(cfg Config) *Service {
 // SetPolicy changes the rules for the calls to come.
 func (s *Service) SetPolicy(p Policy) { s.policy.Store(&p) }
 
+// MayAddPhone reports whether pages may dial other numbers than that of their link.
+func (s *Service) MayAddPhone() bool { return s.policy.Load().AddPhone }
+
 // ErrUnknownCall is returned for calls that do not exist, or no longer.
 var ErrUnknownCall = errors.New("no such call")
 
@@ -164,6 +168,7 @@ type Request struct {
 	Link        string // the token of the signed link it came with, "" for none
 	Name        string // the participant's
 	Again       bool   // a person pressed "call again"
+	Add         bool   // a person has typed the number, which is not the link's
 	IP          netip.Addr
 }
 
@@ -178,13 +183,17 @@ func (s *Service) Dial(ctx context.Context, req Request) room.Call {
 		trunk:   req.Trunk,
 		token:   req.Link,
 		visitor: req.Name,
-		again:   req.Again,
+		again:   req.Again || req.Add,
+		added:   req.Add,
 		enter: func() (*room.Room, error) {
 			if r := s.cfg.Rooms.Get(req.Room); r != nil {
 				return r, nil
 			}
 			return nil, room.ErrClosed
 		},
+	}
+	if req.Add {
+		o.token = "" // the guard judges a typed number as that of somebody without a link
 	}
 	c, stale, err := s.accept(ctx, &o)
 	if err != nil {

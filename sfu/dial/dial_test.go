@@ -58,7 +58,7 @@ func TestWhatIsRefusedIsNeverSent(t *testing.T) {
 		{"no number", nil, Request{Number: "+49@evil"}, wire.BadNumber, ""},
 		{"a trunk that cannot be one", nil, Request{Number: phoneNumber, Trunk: "tr/../x"}, wire.BadTrunk, phoneNumber},
 		{"a number no rule covers", func(h *house) {
-			h.SetPolicy(Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+48"}})})
+			h.SetPolicy(Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+48"}}), AddPhone: true})
 		}, Request{Number: phoneNumber}, wire.NotAllowed, phoneNumber},
 		{"an extension no trunk carries", func(h *house) {
 			h.SetPolicy(Policy{Rules: rules(t, fraud.Settings{Allow: []string{"+"}})})
@@ -200,6 +200,7 @@ func TestWhatTheBridgeRefuses(t *testing.T) {
 		{"an unknown trunk", refusal(http.StatusNotFound, ""), "refused bad-trunk", true},
 		{"its own limit", refusal(http.StatusTooManyRequests, string(wire.CapConcurrent)), "refused cap-concurrent", true},
 		{"no trunk carries it", refusal(http.StatusServiceUnavailable, string(wire.NoTrunk)), "ended no-trunk", false},
+		{"the bridge cannot remember the request", refusal(http.StatusServiceUnavailable, string(wire.GuardUnavailable)), "refused guard-unavailable", true},
 		{"the trunk is down", refusal(http.StatusServiceUnavailable, ""), "ended trunk-failed", false},
 		{"our signature", refusal(http.StatusUnauthorized, ""), "ended trunk-failed", false},
 		{"nobody is there", errDown, "ended bridge-lost", false},

@@ -225,13 +225,13 @@ func (s *Service) linkRefusal(ctx context.Context, id string, uses int) string {
 	return ""
 }
 
-// Admit says whether somebody with this link token may enter a room that opens
-// with signed links only. A link whose calls are used up still opens its room:
-// its uses are calls. Errors: *RefusedError, room.ErrName.
-func (s *Service) Admit(ctx context.Context, rawRoom, token string) error {
+// Admit says what somebody with this link token is to a room, or why the link
+// does not open it. A link whose calls are used up still does: its uses are
+// calls. Errors: *RefusedError, room.ErrName.
+func (s *Service) Admit(ctx context.Context, rawRoom, token string) (room.Role, error) {
 	name, err := room.CleanName(rawRoom)
 	if err != nil {
-		return err
+		return "", err
 	}
 	l, err := s.cfg.Links.Parse(token)
 	refusal := ""
@@ -243,9 +243,12 @@ func (s *Service) Admit(ctx context.Context, rawRoom, token string) error {
 	default:
 		refusal = s.linkRefusal(ctx, l.ID, 0)
 	}
-	if refusal == "" {
-		return nil
+	if refusal != "" {
+		s.log.Info("the link does not open the room", "room", name, "reason", refusal, "link", l.ID)
+		return "", &RefusedError{refusal}
 	}
-	s.log.Info("join refused", "room", name, "reason", refusal, "link", l.ID)
-	return &RefusedError{refusal}
+	if l.Owner {
+		return room.Owner, nil
+	}
+	return room.Guest, nil
 }

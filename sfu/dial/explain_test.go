@@ -165,9 +165,13 @@ func TestAdmit(t *testing.T) {
 	a.shelf[good.ID] = ledger.Link{Used: 1}
 	a.shelf[revoked.ID] = ledger.Link{Revoked: now}
 	a.shelf[broken.ID] = ledger.Link{Room: "broken"}
+	owner := good
+	owner.Owner = true
 	for _, tc := range []struct{ name, room, token, want string }{
-		{"a good link, its calls used up", " r ", token(t, good), ""},
-		{"a link for every room that begins so", "r2", token(t, every), ""},
+		{"a good link, its calls used up", " r ", token(t, good), "guest"},
+		{"a link for every room that begins so", "r2", token(t, every), "guest"},
+		{"an owner's link", "r", token(t, owner), "owner"},
+		{"an owner's link to another room", "x", token(t, owner), "link-invalid"},
 		{"no link", "r", "", "link-invalid"},
 		{"another room", "x", token(t, good), "link-invalid"},
 		{"expired", "r", token(t, late), "link-expired"},
@@ -175,14 +179,17 @@ func TestAdmit(t *testing.T) {
 		{"a ledger that cannot be read", "r", token(t, broken), "guard-unavailable"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := a.Admit(t.Context(), tc.room, tc.token)
-			var refused *RefusedError
-			if tc.want == "" && err != nil || tc.want != "" && (!errors.As(err, &refused) || refused.Reason != tc.want) {
-				t.Errorf("got %v", err)
+			role, err := a.Admit(t.Context(), tc.room, tc.token)
+			got := string(role)
+			if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+				got += refused.Reason
+			}
+			if got != tc.want {
+				t.Errorf("got %q, %v, want %q", got, err, tc.want)
 			}
 		})
 	}
-	if err := a.Admit(t.Context(), " ", token(t, good)); !errors.Is(err, room.ErrName) {
+	if _, err := a.Admit(t.Context(), " ", token(t, good)); !errors.Is(err, room.ErrName) {
 		t.Errorf("no room: %v", err)
 	}
 }

@@ -18,7 +18,7 @@ func (h *house) judged(change func(*fraud.Settings)) {
 	h.t.Helper()
 	s := lenient()
 	change(&s)
-	h.SetPolicy(Policy{Rules: rules(h.t, s), MaxRing: time.Minute})
+	h.SetPolicy(Policy{Rules: rules(h.t, s), MaxRing: time.Minute, AddPhone: true})
 }
 
 // refused dials and wants the refusal, recorded once and with nothing sent.

@@ -61,7 +61,7 @@ func inHouse(t *testing.T, test func(h *house)) {
 		})
 		h.Service = New(Config{Rooms: h.rooms, NewLeg: h.legs.make, Ledger: h.ledger, Bridge: h.bridge, Instance: "s1",
 			Links:  links.NewSigner(linkSecret),
-			Policy: Policy{Rules: rules(t, lenient()), MaxRing: time.Minute}})
+			Policy: Policy{Rules: rules(t, lenient()), MaxRing: time.Minute, AddPhone: true}})
 		test(h)
 		h.Close()
 		h.rooms.Close()

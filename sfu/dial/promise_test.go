@@ -120,7 +120,7 @@ func dialForever(dir, url string) {
 	rooms := room.New(room.Config{})
 	client := sign.NewClient(url, sign.Key{ID: "sfu", Role: "sfu", Secret: []byte("a secret of the tests, long enough")}, 5*time.Second)
 	legs := &fakeLegs{}
-	s := New(Config{Rooms: rooms, NewLeg: legs.make, Ledger: book, Bridge: client, Instance: "s1", Policy: Policy{Rules: allow}})
+	s := New(Config{Rooms: rooms, NewLeg: legs.make, Ledger: book, Bridge: client, Instance: "s1", Policy: Policy{Rules: allow, AddPhone: true}})
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		p, _, err := rooms.Join(room.JoinRequest{Room: fmt.Sprint("room ", worker), Sender: &page{}})

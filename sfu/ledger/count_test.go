@@ -197,7 +197,10 @@ func TestAUseOfALinkIsTakenWithTheReservation(t *testing.T) {
 		t.Errorf("%d reserved", c.Day.Total)
 	}
 
-	elsewhere := Link{ID: "l_2", Room: "sales", Number: "+4930123456"} // minted where this ledger was not
+	if got, err := l.Link(ctx, "l_1"); err != nil || got.Owner {
+		t.Errorf("a guest's link: %+v, %v", got, err)
+	}
+	elsewhere := Link{ID: "l_2", Owner: true, Room: "sales", Number: "+4930123456"} // minted where this ledger was not
 	for i := range 5 {
 		if err := dial(fmt.Sprint("c_any_", i), elsewhere); err != nil {
 			t.Errorf("a link for any number of calls: %v", err)
@@ -208,7 +211,7 @@ func TestAUseOfALinkIsTakenWithTheReservation(t *testing.T) {
 	if err := l.Reserve(ctx, r, today, capOf(0)); err != errFull {
 		t.Errorf("beyond a cap: %v", err)
 	}
-	if got, err := l.Link(ctx, "l_2"); err != nil || got.Used != 5 || !got.MintedAt.Equal(noon) {
+	if got, err := l.Link(ctx, "l_2"); err != nil || got.Used != 5 || !got.Owner || !got.MintedAt.Equal(noon) {
 		t.Errorf("a refused call took a use: %+v, %v", got, err)
 	}
 	if err := l.RevokeLink(ctx, "l_2", noon); err != nil {

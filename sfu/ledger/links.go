@@ -20,12 +20,13 @@ type Link struct {
 	Name     string
 	Expires  time.Time // zero: never
 	Uses     int       // calls; 0 is any number
+	Owner    bool      // who comes with it is an owner of the room
 	Used     int
 	Revoked  time.Time
 }
 
 const addLink = `
-INSERT INTO links (id, minted_at, room, number, trunk, name, expires_at, uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO links (id, minted_at, room, number, trunk, name, expires_at, uses, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING`
 
 // AddLink writes a link that was minted. One that is there stays as it is.
@@ -36,7 +37,7 @@ func (l *Ledger) AddLink(ctx context.Context, link Link) error {
 }
 
 func (t *tx) addLink(ctx context.Context, link Link) error {
-	_, err := t.exec(ctx, addLink, link.ID, link.MintedAt.UnixMilli(), link.Room, link.Number, link.Trunk, link.Name, milli(link.Expires), link.Uses)
+	_, err := t.exec(ctx, addLink, link.ID, link.MintedAt.UnixMilli(), link.Room, link.Number, link.Trunk, link.Name, milli(link.Expires), link.Uses, link.Owner)
 	return err
 }
 
@@ -81,7 +82,7 @@ func (l *Ledger) RevokeLink(ctx context.Context, id string, at time.Time) error 
 	})
 }
 
-const linkColumns = `id, minted_at, room, number, trunk, name, expires_at, uses, used, revoked_at`
+const linkColumns = `id, minted_at, room, number, trunk, name, expires_at, uses, owner, used, revoked_at`
 
 // Link returns one link. Errors: ErrUnknownLink.
 func (l *Ledger) Link(ctx context.Context, id string) (link Link, err error) {
@@ -110,7 +111,7 @@ func (l *Ledger) Links(ctx context.Context, p Page) (list []Link, total int, err
 func scanLink(row scanner) (link Link, err error) {
 	var minted int64
 	var expires, revoked sql.NullInt64
-	err = row.Scan(&link.ID, &minted, &link.Room, &link.Number, &link.Trunk, &link.Name, &expires, &link.Uses, &link.Used, &revoked)
+	err = row.Scan(&link.ID, &minted, &link.Room, &link.Number, &link.Trunk, &link.Name, &expires, &link.Uses, &link.Owner, &link.Used, &revoked)
 	link.MintedAt, link.Expires, link.Revoked = time.UnixMilli(minted), instant(expires), instant(revoked)
 	return link, err
 }

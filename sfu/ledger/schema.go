@@ -9,7 +9,7 @@ import (
 // migrations bring a file from version i to version i+1 (PRAGMA user_version).
 // A published one is never edited. Times are Unix milliseconds, money is in
 // millionths of the currency of the rates.
-func migrations() []string { return []string{version1, version2, version3} }
+func migrations() []string { return []string{version1, version2, version3, version4} }
 
 const version1 = `
 CREATE TABLE calls (
@@ -144,6 +144,9 @@ CREATE TRIGGER calls_charged AFTER UPDATE OF ended_at ON calls
 		ON CONFLICT DO UPDATE SET talk_ms = talk_ms + excluded.talk_ms, price = price + excluded.price;
 END;
 `
+
+// version4 knows which links make their visitors owners.
+const version4 = `ALTER TABLE links ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;`
 
 // migrate brings the file to the newest version, in one transaction.
 func migrate(db *sql.DB) error {

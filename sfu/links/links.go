@@ -9,6 +9,8 @@
 //	token   = base64url(payload ‖ HMAC-SHA256(secret, domain ‖ payload))
 //	payload = version ‖ id ‖ expiry ‖ uses ‖ room ‖ number ‖ trunk ‖ name
 //
+// The version is 1, or 2 for a link that makes its visitor an owner of the room.
+//
 // The signature is over the whole payload and compared in constant time; a token
 // has exactly one spelling. How many calls a link has had, and whether it was
 // revoked, is the ledger's to know; nothing is counted and nothing is kept here.
@@ -33,7 +35,9 @@ const (
 	// secret may be used.
 	domain = "dialroom signed link\x00"
 
-	version = 1
+	forGuests = 1 // versions of a payload
+	forOwners = 2
+
 	idBytes = 10 // 80 random bits: links are told apart by it, not protected
 
 	// MaxToken is the longest token in characters, far above a link with the
@@ -84,6 +88,7 @@ type Link struct {
 	Name    string    // "": the visitor chooses
 	Expires time.Time // whole seconds; zero is never
 	Uses    int       // calls; 0 is any number
+	Owner   bool      // who comes with it may mute and remove others
 }
 
 // Wish is what an address asks for beside its token.
@@ -159,6 +164,10 @@ func (s *Signer) Mint(l Link) (string, error) {
 			return "", errors.New("links: an expiry is a whole second after 1970")
 		}
 	}
+	version := byte(forGuests)
+	if l.Owner {
+		version = forOwners
+	}
 	payload := append([]byte{version}, id...)
 	payload = binary.AppendUvarint(payload, uint64(expires))
 	payload = binary.AppendUvarint(payload, uint64(l.Uses))
@@ -215,10 +224,11 @@ func (s *Signer) Verify(token string, w Wish, now time.Time) (Link, error) {
 // decode reads a payload whose signature was right.
 func decode(payload []byte) (Link, error) {
 	r := reader{rest: payload}
-	if v := r.take(1); r.bad || v[0] != version {
+	version := r.take(1)[0]
+	if r.bad || version != forGuests && version != forOwners {
 		return Link{}, ErrInvalid
 	}
-	l := Link{ID: idText(r.take(idBytes))}
+	l := Link{ID: idText(r.take(idBytes)), Owner: version == forOwners}
 	if seconds := r.count(1 << 40); seconds > 0 {
 		l.Expires = time.Unix(int64(seconds), 0).UTC()
 	}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,23 +34,23 @@ type inbound struct {
 	plain  [maxFrame]byte
 	packet room.Packet
 
-	uplinks map[room.Kind]*uplink
-	bySSRC  map[uint32]*uplink
-	byMid   map[string]*uplink
-	midExt  uint8
+	uplinks        map[room.Kind][]*uplink // one, or one for each layer
+	bySSRC         map[uint32]*uplink
+	byMid          map[string][]*uplink
+	midExt, ridExt uint8
 
 	feedback             *twcc.Recorder
 	feedbackAt, reportAt int64
 }
 
 func (in *inbound) init() {
-	in.uplinks = make(map[room.Kind]*uplink)
+	in.uplinks = make(map[room.Kind][]*uplink)
 	in.bySSRC = make(map[uint32]*uplink)
-	in.byMid = make(map[string]*uplink)
+	in.byMid = make(map[string][]*uplink)
 	in.feedback = twcc.NewRecorder(senderSSRC)
 }
 
-// uplink is one published track as it comes in.
+// uplink is one published track, or one layer of it, as it comes in.
 type uplink struct {
 	peer     *Peer
 	track    *room.Track
@@ -84,23 +85,30 @@ func (p *Peer) publish(o *offer, tracks map[string]room.Kind) {
 			continue
 		}
 		kinds[kind] = true
-		u := p.in.uplinks[kind]
-		if u == nil {
-			u = newUplink(p, kind, sec.mid)
-			p.in.uplinks[kind], p.tracks[kind] = u, u.track
+		group := p.in.uplinks[kind]
+		if !sameLayers(group, sec.rids) {
+			group = newUplinks(p, kind, sec.rids)
+			p.in.uplinks[kind], p.tracks[kind] = group, trackOf(group)
 		}
-		u.mid = sec.mid
-		u.codecs = [128]room.Codec{}
-		for _, f := range sec.formats {
-			u.codecs[f.pt] = f.codec
+		for _, u := range group {
+			u.mid = sec.mid
+			u.codecs = [128]room.Codec{}
+			for _, f := range sec.formats {
+				u.codecs[f.pt] = f.codec
+			}
+			u.levelExt, u.twccExt = sec.ext[extLevel], sec.ext[extTWCC]
 		}
-		u.levelExt, u.twccExt = sec.ext[extLevel], sec.ext[extTWCC]
 		if id := sec.ext[extMid]; id != 0 {
 			p.in.midExt = id
 		}
-		p.in.byMid[sec.mid] = u
-		for _, ssrc := range sec.ssrcs {
-			p.in.bySSRC[ssrc] = u
+		if id := sec.ext[extRID]; id != 0 {
+			p.in.ridExt = id
+		}
+		p.in.byMid[sec.mid] = group
+		if len(group) == 1 {
+			for _, ssrc := range sec.ssrcs {
+				p.in.bySSRC[ssrc] = group[0]
+			}
 		}
 	}
 	for kind := range p.tracks {
@@ -110,14 +118,47 @@ func (p *Peer) publish(o *offer, tracks map[string]room.Kind) {
 		}
 	}
 	for ssrc, u := range p.in.bySSRC {
-		if p.in.byMid[u.mid] != u {
+		if !slices.Contains(p.in.byMid[u.mid], u) {
 			delete(p.in.bySSRC, ssrc)
 		}
 	}
 }
 
-func newUplink(p *Peer, kind room.Kind, mid string) *uplink {
-	u := &uplink{peer: p, mid: mid, level: room.Silent, track: &room.Track{Owner: p.id, Kind: kind}}
+// sameLayers reports whether the uplinks of a track are for these layers.
+func sameLayers(group []*uplink, rids []string) bool {
+	if len(rids) == 0 {
+		return len(group) == 1
+	}
+	return slices.EqualFunc(group, rids, func(u *uplink, rid string) bool { return u.track.RID == rid })
+}
+
+// newUplinks makes what a track needs: one uplink, or one for each of its layers.
+func newUplinks(p *Peer, kind room.Kind, rids []string) []*uplink {
+	if len(rids) == 0 {
+		return []*uplink{newUplink(p, kind, "")}
+	}
+	group := make([]*uplink, len(rids))
+	for i, rid := range rids {
+		group[i] = newUplink(p, kind, rid)
+	}
+	return group
+}
+
+// trackOf returns the track that the uplinks are the layers of.
+func trackOf(group []*uplink) *room.Track {
+	first := group[0].track
+	if len(group) == 1 {
+		return first
+	}
+	t := &room.Track{Owner: first.Owner, Kind: first.Kind}
+	for _, u := range group {
+		t.Layers = append(t.Layers, u.track)
+	}
+	return t
+}
+
+func newUplink(p *Peer, kind room.Kind, rid string) *uplink {
+	u := &uplink{peer: p, level: room.Silent, track: &room.Track{Owner: p.id, Kind: kind, RID: rid}}
 	if kind == room.Camera || kind == room.Screen {
 		u.cache = new(cache)
 		u.track.RequestKeyFrame = u.requestKeyFrame
@@ -162,7 +203,7 @@ func (p *Peer) onRTP(encrypted []byte, via path) {
 	}
 	u := in.bySSRC[h.SSRC]
 	if u == nil {
-		if u = in.byMid[string(h.GetExtension(in.midExt))]; u == nil || in.midExt == 0 {
+		if u = in.bearing(h); u == nil {
 			return
 		}
 		in.bySSRC[h.SSRC] = u
@@ -194,6 +235,27 @@ func (p *Peer) onRTP(encrypted []byte, via path) {
 	}
 }
 
+// bearing finds the uplink of a stream that is new by the names its packet
+// bears (RFC 9143 §9.2, RFC 8852 §3.1). Senders stop naming it once reports show that it is known.
+func (in *inbound) bearing(h *rtp.Header) *uplink {
+	if in.midExt == 0 {
+		return nil
+	}
+	group := in.byMid[string(h.GetExtension(in.midExt))]
+	if len(group) == 1 {
+		return group[0]
+	}
+	if in.ridExt != 0 {
+		rid := h.GetExtension(in.ridExt)
+		for _, u := range group {
+			if u.track.RID == string(rid) {
+				return u
+			}
+		}
+	}
+	return nil
+}
+
 // forward hands the packet to the track's sinks and reports whether anything is missing.
 func (u *uplink) forward(h *rtp.Header, codec room.Codec, payload []byte, now int64) bool {
 	pkt := &u.peer.in.packet
@@ -210,7 +272,9 @@ func (u *uplink) forward(h *rtp.Header, codec room.Codec, payload []byte, now in
 	u.restart = false
 	gap := false
 	if codec.IsVideo() {
-		pkt.KeyFrame = isKeyFrame(codec, payload)
+		if pkt.KeyFrame = isKeyFrame(codec, payload); pkt.KeyFrame {
+			u.track.SetWidth(widthOf(codec, payload))
+		}
 		u.cache.put(pkt)
 		gap = u.missing.observe(h.SequenceNumber, now)
 	} else if ext := h.GetExtension(u.levelExt); u.levelExt != 0 && len(ext) > 0 {

@@ -23,23 +23,37 @@ func isKeyFrame(c room.Codec, payload []byte) bool {
 	return false
 }
 
+// widthOf returns the width in pixels that a key frame tells, 0 when it does not
+// or is of a codec that is not looked into.
+func widthOf(c room.Codec, payload []byte) uint32 {
+	if c != room.VP8 {
+		return 0
+	}
+	// RFC 6386 §9.1: three bytes of frame tag, the start code, 14 bits of width.
+	b := payload[vp8Descriptor(payload):]
+	if len(b) < 8 || b[3] != 0x9d || b[4] != 0x01 || b[5] != 0x2a {
+		return 0
+	}
+	return uint32(b[6]) | uint32(b[7]&0x3f)<<8
+}
+
 // vp8KeyFrame reads the payload descriptor (RFC 7741 §4.2) and the frame's first byte (§4.3).
 func vp8KeyFrame(b []byte) bool {
 	if b[0]&0x17 != 0x10 { // S set, partition 0
 		return false
 	}
+	n := vp8Descriptor(b)
+	return n < len(b) && b[n]&0x01 == 0 // P: 0 for a key frame
+}
+
+// vp8Descriptor returns the length of the payload descriptor (RFC 7741 §4.2), at most that of b.
+func vp8Descriptor(b []byte) int {
 	n := 1
-	if b[0]&0x80 != 0 { // X: extensions follow
-		if len(b) < 2 {
-			return false
-		}
+	if b[0]&0x80 != 0 && len(b) > 1 { // X: extensions follow
 		x := b[1]
 		n = 2
 		if x&0x80 != 0 { // I: picture id, of one or two bytes
-			if len(b) <= n {
-				return false
-			}
-			if b[n]&0x80 != 0 {
+			if len(b) > n && b[n]&0x80 != 0 {
 				n++
 			}
 			n++
@@ -51,7 +65,7 @@ func vp8KeyFrame(b []byte) bool {
 			n++
 		}
 	}
-	return len(b) > n && b[n]&0x01 == 0 // P: 0 for a key frame
+	return min(n, len(b))
 }
 
 // h264KeyFrame looks for a sequence parameter set or an IDR slice (RFC 6184 §5.4 to §5.8).

@@ -330,8 +330,10 @@ func (p *Peer) Assign(mid string, t *room.Track) {
 	if s == nil || t != nil && p.closed.Load() {
 		return
 	}
-	if old := s.replace(t); old != nil && old != t {
-		old.Detach(s)
+	for _, old := range s.replace(t) {
+		if old != nil {
+			old.Detach(s)
+		}
 	}
 	if t != nil {
 		t.Attach(s)

@@ -77,6 +77,9 @@ func newBrowser(t testing.TB, tr *Transport, id string, configure ...func(*webrt
 		t.Fatal(err)
 	}
 	_ = media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio)
+	if err := webrtc.ConfigureSimulcastExtensionHeaders(media); err != nil {
+		t.Fatal(err)
+	}
 	settings := webrtc.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetIPFilter(loopbackOnly)

@@ -225,9 +225,11 @@ func (p *Peer) sendFeedback() {
 // sendReports sends the receiver reports of all that the browser publishes. p.in is held.
 func (p *Peer) sendReports(now int64) {
 	report := &rtcp.ReceiverReport{SSRC: senderSSRC}
-	for _, u := range p.in.uplinks {
-		if u.stats.started && len(report.Reports) < maxReports {
-			report.Reports = append(report.Reports, u.stats.report(u.ssrc, now))
+	for _, group := range p.in.uplinks {
+		for _, u := range group {
+			if u.stats.started && len(report.Reports) < maxReports {
+				report.Reports = append(report.Reports, u.stats.report(u.ssrc, now))
+			}
 		}
 	}
 	if len(report.Reports) > 0 {
@@ -277,12 +279,15 @@ type StreamStats struct {
 func (p *Peer) Stats() Stats {
 	st := Stats{State: p.State(), Received: make(map[room.Kind]StreamStats), Sent: make(map[string]StreamStats)}
 	p.in.Lock()
-	for kind, u := range p.in.uplinks {
-		r := &u.stats
-		s := StreamStats{Packets: u.track.Packets()}
-		if r.started {
-			s.Lost = uint64(max(0, int64(r.highest-r.base+1)-int64(r.received)))
-			s.Quality.Jitter = time.Duration(r.jitter * float64(time.Second) / float64(r.clock))
+	for kind, group := range p.in.uplinks {
+		var s StreamStats
+		for _, u := range group {
+			r := &u.stats
+			s.Packets += u.track.Packets()
+			if r.started {
+				s.Lost += uint64(max(0, int64(r.highest-r.base+1)-int64(r.received)))
+				s.Quality.Jitter = max(s.Quality.Jitter, time.Duration(r.jitter*float64(time.Second)/float64(r.clock)))
+			}
 		}
 		st.Received[kind] = s
 	}
@@ -296,6 +301,20 @@ func (p *Peer) Stats() Stats {
 	}
 	p.out.Unlock()
 	return st
+}
+
+// Arrival says how the microphone's packets arrived so far; false before the
+// first of them. It is cheap enough to be asked every few seconds.
+func (p *Peer) Arrival() (room.Arrival, bool) {
+	p.in.Lock()
+	defer p.in.Unlock()
+	group := p.in.uplinks[room.Mic]
+	if len(group) == 0 || !group[0].stats.started {
+		return room.Arrival{}, false
+	}
+	r := &group[0].stats
+	return room.Arrival{Expected: uint64(r.highest - r.base + 1), Received: uint64(r.received),
+		Jitter: time.Duration(r.jitter * float64(time.Second) / float64(r.clock))}, true
 }
 
 // Traffic counts the packets from and to all browsers so far.

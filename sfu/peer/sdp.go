@@ -18,6 +18,9 @@ const (
 
 	// maxSections bounds the m-lines of an offer: a page's own and a generous pool.
 	maxSections = 64
+
+	// maxLayers bounds the sizes of one picture.
+	maxLayers = 4
 )
 
 // ErrBadOffer is what every defect of an offer wraps.
@@ -27,6 +30,7 @@ var ErrBadOffer = errors.New("unusable offer")
 const (
 	extLevel = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"                               // RFC 6464
 	extMid   = "urn:ietf:params:rtp-hdrext:sdes:mid"                                       // RFC 9143
+	extRID   = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"                             // RFC 8852
 	extTWCC  = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01" // transport-wide congestion control
 )
 
@@ -48,6 +52,7 @@ type section struct {
 	formats  []format // what we carry, in our order of preference
 	ext      map[string]uint8
 	ssrcs    []uint32
+	rids     []string // of the layers that the browser sends, smallest first; none when it sends one picture
 }
 
 // offer is what is needed of a page's SDP.
@@ -160,12 +165,17 @@ func parseSection(m *sdp.MediaDescription) section {
 			if n, err := strconv.ParseUint(id, 10, 8); ok && err == nil && n > 0 {
 				s.ext[uri] = uint8(n)
 			}
+		case "simulcast":
+			s.rids = simulcast(a.Value)
 		case "ssrc":
 			value, _, _ := strings.Cut(a.Value, " ")
 			if n, err := strconv.ParseUint(value, 10, 32); err == nil && !slices.Contains(s.ssrcs, uint32(n)) && len(s.ssrcs) < 8 {
 				s.ssrcs = append(s.ssrcs, uint32(n))
 			}
 		}
+	}
+	if !s.sends || s.ext[extRID] == 0 || s.ext[extMid] == 0 {
+		s.rids = nil // nothing would tell the layers apart
 	}
 	for _, name := range m.MediaName.Formats {
 		n, err := strconv.ParseUint(name, 10, 8)
@@ -189,6 +199,36 @@ func parseSection(m *sdp.MediaDescription) section {
 	})
 	s.usable = mux && s.mid != "" && len(s.formats) > 0 && slices.Equal(m.MediaName.Protos, []string{"UDP", "TLS", "RTP", "SAVPF"})
 	return s
+}
+
+// simulcast reads the layers that are sent out of the attribute's value (RFC
+// 8853 §5.1), "send q;h;f". A page names the smallest first. Alternatives and
+// paused layers count as what they stand for.
+func simulcast(value string) []string {
+	words := strings.Fields(value)
+	var rids []string
+	for i := 0; i+1 < len(words); i += 2 {
+		if words[i] != "send" {
+			continue
+		}
+		for rid := range strings.SplitSeq(words[i+1], ";") {
+			rid, _, _ = strings.Cut(strings.TrimPrefix(rid, "~"), ",")
+			if rid = strings.TrimPrefix(rid, "~"); plainRID(rid) && !slices.Contains(rids, rid) {
+				rids = append(rids, rid)
+			}
+		}
+	}
+	if len(rids) < 2 || len(rids) > maxLayers {
+		return nil // one layer is none; nobody needs more than there are sizes of tiles
+	}
+	return rids
+}
+
+// plainRID reports whether a name is made of what RFC 8851 §10 allows.
+func plainRID(rid string) bool {
+	return rid != "" && len(rid) <= 16 && strings.IndexFunc(rid, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9')
+	}) < 0
 }
 
 func cutPayloadType(value string) (uint8, string, bool) {
@@ -336,10 +376,16 @@ func (o *offer) direction(line func(string, ...any), s section, slots map[string
 		line("a=ssrc:%d cname:dialroom", ssrc)
 	case s.sends:
 		line("a=recvonly")
-		for _, uri := range []string{extLevel, extMid, extTWCC} {
-			if id := s.ext[uri]; id != 0 && (uri != extTWCC || s.media == "video") && (uri != extLevel || s.media == "audio") {
+		for _, uri := range []string{extLevel, extMid, extRID, extTWCC} {
+			if id := s.ext[uri]; id != 0 && (uri != extTWCC || s.media == "video") && (uri != extLevel || s.media == "audio") && (uri != extRID || s.rids != nil) {
 				line("a=extmap:%d %s", id, uri)
 			}
+		}
+		if s.rids != nil { // RFC 8853 §5.3: what was offered as sent is received
+			for _, rid := range s.rids {
+				line("a=rid:%s recv", rid)
+			}
+			line("a=simulcast:recv %s", strings.Join(s.rids, ";"))
 		}
 	default:
 		line("a=inactive")

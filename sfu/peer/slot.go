@@ -39,7 +39,8 @@ type slot struct {
 
 	// guarded by peer.out
 	track     *room.Track
-	fresh     bool // the next usable packet begins a new source
+	coming    *room.Track // another layer of the same picture, until its key frame
+	fresh     bool        // the next usable packet begins a new source
 	started   bool
 	since     uint32 // packets since the source began
 	firstIn   uint16 // the source's first sequence number
@@ -84,27 +85,57 @@ func newSlot(p *Peer, sec *section) *slot {
 	return s
 }
 
-// replace puts a track in and returns the one before.
-func (s *slot) replace(t *room.Track) *room.Track {
+// replace puts a track in and returns those that are of no use any more. Another
+// layer of the same picture comes with its key frame; until then the one before stays.
+func (s *slot) replace(t *room.Track) (dropped [2]*room.Track) {
 	s.peer.out.Lock()
 	defer s.peer.out.Unlock()
-	old := s.track
-	if old != t {
-		s.track, s.fresh = t, true
+	dropped[0], s.coming = s.coming, nil
+	switch {
+	case s.track == t:
+	case !s.fresh && sameLayered(s.track, t):
+		s.coming = t
+	default:
+		dropped[1], s.track, s.fresh = s.track, t, true
 	}
-	return old
+	if dropped[0] == t {
+		dropped[0] = nil
+	}
+	return dropped
+}
+
+// sameLayered reports whether two tracks are layers of one picture.
+func sameLayered(a, b *room.Track) bool {
+	return a != nil && b != nil && a.RID != "" && b.RID != "" && a.Owner == b.Owner && a.Kind == b.Kind
 }
 
 // WriteRTP sends a packet on, rewritten to the slot's own stream.
 func (s *slot) WriteRTP(t *room.Track, p *room.Packet) {
 	out := &s.peer.out
 	out.Lock()
-	needsKeyFrame := s.write(t, p)
+	var left *room.Track
+	if s.coming == t && t != nil && p.KeyFrame {
+		left = s.track
+		s.track, s.coming, s.fresh = t, nil, true
+	}
+	needsKeyFrame := s.coming == t || s.write(t, p)
 	out.Unlock()
 	// Outside the lock: it leads to another peer, whose slot may be asking this one.
+	if left != nil {
+		left.Detach(s)
+		if s.carries(left) { // it was assigned again meanwhile
+			left.Attach(s)
+		}
+	}
 	if needsKeyFrame && t.RequestKeyFrame != nil {
 		t.RequestKeyFrame()
 	}
+}
+
+func (s *slot) carries(t *room.Track) bool {
+	s.peer.out.Lock()
+	defer s.peer.out.Unlock()
+	return s.track == t || s.coming == t
 }
 
 // write does the work of WriteRTP and reports whether the picture needs a key frame to begin.

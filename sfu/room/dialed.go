@@ -12,6 +12,19 @@ type dialMemory struct {
 
 func newDialMemory() *dialMemory { return &dialMemory{by: map[string]string{}} }
 
+// otherOf reports whether somebody has dialled another number.
+func (d *dialMemory) otherOf(by, number string) bool {
+	for n, dialer := range d.by {
+		if dialer == by && n != number {
+			return true
+		}
+	}
+	return false
+}
+
+// ErrOtherNumber refuses a second number to who may dial only one.
+var ErrOtherNumber = errors.New("another number was dialled before")
+
 // ErrAlreadyDialed refuses a second dial of a number in one room lifetime.
 var ErrAlreadyDialed = errors.New("already dialled in this room")
 
@@ -21,6 +34,16 @@ var ErrAlreadyDialed = errors.New("already dialled in this room")
 // that have vanished: they must be ended, with the ending room-empty, before the
 // new call is placed. Errors: ErrAlreadyDialed, ErrClosed.
 func (r *Room) Claim(by, number string, again bool) (stale []string, err error) {
+	return r.claim(by, number, again, false)
+}
+
+// ClaimOnly is Claim for a browser that may dial one number in its room's
+// lifetime and no other. Errors: as Claim, and ErrOtherNumber.
+func (r *Room) ClaimOnly(by, number string, again bool) (stale []string, err error) {
+	return r.claim(by, number, again, true)
+}
+
+func (r *Room) claim(by, number string, again, only bool) (stale []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -30,6 +53,9 @@ func (r *Room) Claim(by, number string, again bool) (stale []string, err error) 
 	memory := r.dialed
 	if p != nil {
 		memory = p.dialed
+	}
+	if p != nil && only && memory.otherOf(by, number) {
+		return nil, ErrOtherNumber
 	}
 	if dialer, known := memory.by[number]; known && !again {
 		if p == nil || dialer == p.id || !r.aloneWithVanished(p) {

@@ -167,11 +167,11 @@ func TestPicturesFollowTheView(t *testing.T) {
 		view []View
 		want []string
 	}{
-		{"most wanted first", []View{{cid.ID(), Camera}, {bob.ID(), Camera}, {cid.ID(), Screen}}, []string{"camera Bob", "camera Cid"}},
-		{"an order only decides who fits", []View{{bob.ID(), Camera}, {cid.ID(), Camera}}, []string{"camera Bob", "camera Cid"}},
-		{"only what is wanted", []View{{cid.ID(), Screen}}, []string{"screen Cid"}},
+		{"most wanted first", []View{{cid.ID(), Camera, 0}, {bob.ID(), Camera, 0}, {cid.ID(), Screen, 0}}, []string{"camera Bob", "camera Cid"}},
+		{"an order only decides who fits", []View{{bob.ID(), Camera, 0}, {cid.ID(), Camera, 0}}, []string{"camera Bob", "camera Cid"}},
+		{"only what is wanted", []View{{cid.ID(), Screen, 0}}, []string{"screen Cid"}},
 		{"nothing", nil, nil},
-		{"somebody who is not there, oneself, a double", []View{{"p_x", Camera}, {ann.ID(), Camera}, {bob.ID(), Camera}, {bob.ID(), Camera}}, []string{"camera Bob"}},
+		{"somebody who is not there, oneself, a double", []View{{"p_x", Camera, 0}, {ann.ID(), Camera, 0}, {bob.ID(), Camera, 0}, {bob.ID(), Camera, 0}}, []string{"camera Bob"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			ann.SetView(tc.view)
@@ -187,9 +187,9 @@ func TestAPictureKeepsItsSlotWhenTheViewIsReordered(t *testing.T) {
 	ann := h.join("r", "Ann").publishes(Mic)
 	bob := h.join("r", "Bob").publishes(Camera)
 	cid := h.join("r", "Cid").publishes(Camera)
-	ann.SetView([]View{{bob.ID(), Camera}, {cid.ID(), Camera}})
+	ann.SetView([]View{{bob.ID(), Camera, 0}, {cid.ID(), Camera, 0}})
 	before := ann.media.assigns
-	ann.SetView([]View{{cid.ID(), Camera}, {bob.ID(), Camera}})
+	ann.SetView([]View{{cid.ID(), Camera, 0}, {bob.ID(), Camera, 0}})
 	if ann.media.assigns != before {
 		t.Error("reordering moved pictures")
 	}

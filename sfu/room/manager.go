@@ -87,6 +87,8 @@ func New(cfg Config) *Manager {
 type JoinRequest struct {
 	Room       string // as typed; see CleanName
 	Name       string
+	Role       Role   // of somebody new; who resumes keeps the old one
+	AddPhone   bool   // what the page is told it may, see May
 	Resume     string // the token of an earlier Welcome, or ""
 	ICEServers []ICEServer
 	// Sender takes the participant's messages. Its value is the identity of

@@ -11,11 +11,21 @@ const (
 	Telephone = "phone"
 )
 
+// Role is what a participant is to its room.
+type Role string
+
+// Roles. An owner may mute and remove the others.
+const (
+	Guest Role = "guest"
+	Owner Role = "owner"
+)
+
 // Info is a participant as pages see it.
 type Info struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
-	Kind   string `json:"kind"` // Browser or Telephone
+	Kind   string `json:"kind"`           // Browser or Telephone
+	Role   Role   `json:"role,omitempty"` // Owner, or nothing
 	Audio  bool   `json:"audio"`
 	Video  bool   `json:"video"`
 	Screen bool   `json:"screen"`
@@ -35,6 +45,7 @@ type Call struct {
 	AnsweredAt  int64      `json:"answeredAt,omitempty"`  // Unix milliseconds
 	Name        string     `json:"-"`                     // what the phone is called in the room; its number when empty
 	Direction   string     `json:"direction,omitempty"`   // wire.In for a call that came in
+	Added       bool       `json:"added,omitempty"`       // somebody has typed the number
 	Anchor      bool       `json:"-"`                     // the room lives as long as this call does
 }
 
@@ -51,9 +62,18 @@ type Welcome struct {
 	ID           string      `json:"id"`
 	Resume       string      `json:"resume"`
 	Room         string      `json:"room"`
+	Role         Role        `json:"role"`
+	May          May         `json:"may"`
 	Participants []Info      `json:"participants"`
 	Calls        []Call      `json:"calls"`
+	Chat         []ChatLine  `json:"chat"` // the last lines, oldest first
 	ICEServers   []ICEServer `json:"iceServers"`
+}
+
+// May is what a page may do beside what every page may.
+type May struct {
+	Moderate bool `json:"moderate"` // mute and remove others
+	AddPhone bool `json:"addPhone"` // dial other numbers than that of its link
 }
 
 // Joined announces a new participant, Changed a changed one.
@@ -95,18 +115,45 @@ type Send struct {
 	Phone  any    `json:"phone"` // false or wire.Codec
 }
 
+// Layers tells a page which sizes of its camera's picture are wanted now, by
+// their RIDs, smallest first. Pages that send one size never get it.
+type Layers struct {
+	Type   string   `json:"type"` // "layers"
+	Camera []string `json:"camera"`
+}
+
 // Speaking lists who speaks, loudest first.
 type Speaking struct {
 	Type string   `json:"type"` // "speaking"
 	IDs  []string `json:"ids"`
 }
 
-// Chat is a text message of a participant. Its sender gets it too, so that everybody sees one order.
-type Chat struct {
-	Type string `json:"type"` // "chat"
+// ChatLine is what a participant has written. Its name stands beside its id,
+// because it may have left when somebody reads it.
+type ChatLine struct {
 	ID   string `json:"id"`
+	Name string `json:"name"`
 	Text string `json:"text"`
 	At   int64  `json:"at"` // Unix milliseconds
+}
+
+// Chat is a new line of the chat. Its author gets it too, so that everybody sees one order.
+type Chat struct {
+	Type string `json:"type"` // "chat"
+	ChatLine
+}
+
+// Muted tells a page that somebody else has switched its microphone off.
+type Muted struct {
+	Type string `json:"type"` // "muted"
+	By   string `json:"by"`   // the owner's id, "" for an operator
+}
+
+// Unheard tells a page whether its microphone is wanted and no packet of it
+// has arrived for a while.
+type Unheard struct {
+	Type    string `json:"type"` // "unheard"
+	Unheard bool   `json:"unheard"`
 }
 
 // Answer is the SDP answer to the page's offer.
@@ -130,3 +177,7 @@ type Error struct {
 // Replaced is the last message to a Sender whose participant was resumed
 // elsewhere; the old connection must close.
 type Replaced struct{}
+
+// Removed is the last message to a Sender whose participant an owner or an
+// operator has taken out; the connection must close.
+type Removed struct{}

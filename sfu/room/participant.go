@@ -1,17 +1,11 @@
 package room
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"unicode/utf8"
-)
-
 // Participant is one person in a room: a browser, or a phone.
 type Participant struct {
 	room    *Room // fixed after join
 	id      string
 	kind    string // Browser or Telephone
+	role    Role
 	session any
 
 	// Guarded by room.mu.
@@ -19,26 +13,32 @@ type Participant struct {
 	gone   bool
 	tracks map[Kind]*source
 	sounds []*source // those of tracks that are no pictures, for the ticker
+	layers []*source // those of tracks that come in several sizes, for the ticker
 
 	// Of a browser, guarded by room.mu.
-	token   string
-	sender  Sender // nil while the WebSocket is gone
-	grace   Timer  // set while the WebSocket is gone
-	absent  int    // counts absences, to tell a stopped timer's late call
-	onLeft  func()
-	media   Media
-	up      bool // media is there and has not failed
-	state   *State
-	slots   []slot
-	stale   bool // the page still believes in slots of a former media
-	view    []View
-	viewSet bool
-	sent    *Send // what the page was told last
-	dialed  *dialMemory
+	token      string
+	sender     Sender // nil while the WebSocket is gone
+	grace      Timer  // set while the WebSocket is gone
+	absent     int    // counts absences, to tell a stopped timer's late call
+	onLeft     func()
+	media      Media
+	up         bool // media is there and has not failed
+	state      *State
+	slots      []slot
+	stale      bool // the page still believes in slots of a former media
+	view       []View
+	viewSet    bool
+	sent       *Send    // what the page was told last
+	sentLayers []string // and of the sizes of its camera's picture
+	unheard    bool     // the page was told so
+	muted      *string  // who has muted it while the page was away
+	uplink     uplink
+	dialed     *dialMemory
 
 	// Of a phone, guarded by room.mu.
-	call *call
-	leg  Leg
+	call   *call
+	leg    Leg
+	silent bool // muted by an owner or an operator
 
 	// Speech, guarded by room.mu.
 	speaking bool
@@ -53,12 +53,10 @@ type State struct {
 
 // View is one picture that a page wants to show.
 type View struct {
-	ID   string
-	Kind Kind // Camera or Screen
+	ID    string
+	Kind  Kind // Camera or Screen
+	Width int  // in device pixels; 0 is unknown
 }
-
-// ErrChat is the cause of a refused chat message.
-var ErrChat = errors.New("bad chat message")
 
 // ID returns the participant's id.
 func (p *Participant) ID() string { return p.id }
@@ -127,24 +125,6 @@ func (p *Participant) SetView(list []View) {
 	})
 }
 
-// Chat sends a text to everybody in the room, its author included. Errors: ErrChat.
-func (p *Participant) Chat(text string) error {
-	text = strings.TrimSpace(clean(text, "\n\t"))
-	switch {
-	case text == "":
-		return fmt.Errorf("%w: empty", ErrChat)
-	case utf8.RuneCountInString(text) > MaxChat:
-		return fmt.Errorf("%w: over %d characters", ErrChat, MaxChat)
-	}
-	p.room.update(func() {
-		if !p.gone {
-			at := p.room.m.cfg.Clock.Now().UnixMilli()
-			p.room.broadcast(nil, Chat{Type: "chat", ID: p.id, Text: text, At: at})
-		}
-	})
-	return nil
-}
-
 // Leave takes the participant out for good. It does nothing when its messages go
 // to another Sender by now: the page was resumed elsewhere.
 func (p *Participant) Leave(s Sender) {
@@ -197,7 +177,7 @@ func (p *Participant) send(msg any) {
 // on reports whether a track of that kind counts as switched on.
 func (p *Participant) on(k Kind) bool {
 	if p.kind == Telephone {
-		return k == Phone
+		return k == Phone && !p.silent
 	}
 	if p.state == nil {
 		return p.tracks[k] != nil
@@ -215,6 +195,9 @@ func (p *Participant) on(k Kind) bool {
 func (p *Participant) info() Info {
 	i := Info{ID: p.id, Name: p.name, Kind: p.kind, Video: p.on(Camera), Screen: p.on(Screen)}
 	i.Audio = p.on(Mic) || p.on(Phone)
+	if p.role == Owner {
+		i.Role = Owner
+	}
 	if p.call != nil {
 		i.Call = p.call.ID
 	}
@@ -237,12 +220,15 @@ func (p *Participant) readTracks() {
 	p.listSounds()
 }
 
-// listSounds brings sounds up to date with tracks.
+// listSounds brings sounds and layers up to date with tracks.
 func (p *Participant) listSounds() {
-	p.sounds = nil
+	p.sounds, p.layers = nil, nil
 	for k, s := range p.tracks {
 		if k != Camera && k != Screen {
 			p.sounds = append(p.sounds, s)
+		}
+		if len(s.layers) > 0 {
+			p.layers = append(p.layers, s)
 		}
 	}
 }
@@ -278,7 +264,7 @@ func (p *Participant) dropMedia() {
 	}
 	p.media, p.up, p.slots = nil, false, nil
 	clear(p.tracks)
-	p.sounds = nil
+	p.sounds, p.layers = nil, nil
 }
 
 func (p *Participant) sendSlots() {

@@ -49,6 +49,9 @@ type source struct {
 	spoke   uint64  // tick of the owner's last speech, 0 never
 	packets uint64  // of the track, at the last tick
 	shown   int     // slots that carry it
+	layers  []layer // of a picture in several sizes, smallest first
+	wanted  bool    // by somebody, as the publisher was told
+	still   int     // ticks without a packet while it was wanted
 }
 
 // use returns the protocol's name for what the source puts into a slot.
@@ -73,7 +76,8 @@ func better(a, b *source) int {
 // slot is one receive slot of a listener and what flows in it.
 type slot struct {
 	SlotInfo
-	now *source
+	now   *source
+	flows *Track // the source's track, or the layer of it
 }
 
 // takes reports whether the slot can play s.

@@ -14,6 +14,17 @@ type LineQuality struct {
 	wire.Quality
 }
 
+// UplinkQuality tells pages how a browser's packets arrive at the server, while
+// that changes.
+type UplinkQuality struct {
+	Type   string  `json:"type"` // "uplink"
+	ID     string  `json:"id"`
+	Loss   float64 `json:"loss"`   // of its microphone's packets, 0 to 1
+	Jitter int     `json:"jitter"` // ms
+	// RoundTrip is that of messages, which share the way with the packets, in ms.
+	RoundTrip int `json:"rtt,omitempty"`
+}
+
 // RateCall takes what the bridge has measured of a call's line and tells
 // everybody when it is another than before.
 func (r *Room) RateCall(id string, q wire.Quality) {
@@ -28,6 +39,20 @@ func (r *Room) RateCall(id string, q wire.Quality) {
 	}
 	c.quality = q
 	r.broadcast(nil, LineQuality{Type: "quality", Call: id, Quality: q})
+}
+
+// tellQuality tells somebody who joins what the others have been told.
+func (r *Room) tellQuality(p *Participant) {
+	for _, c := range r.calls {
+		if c.live() && c.quality != (wire.Quality{}) {
+			p.send(LineQuality{Type: "quality", Call: c.ID, Quality: c.quality})
+		}
+	}
+	for _, q := range r.people {
+		if q != p && q.uplink.told != (UplinkQuality{}) {
+			p.send(q.uplink.told)
+		}
+	}
 }
 
 func tens(ms int) int { return (ms + 5) / 10 * 10 }

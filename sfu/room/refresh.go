@@ -12,7 +12,7 @@ import (
 
 func (r *Room) newSource(owner string, t *Track) *source {
 	r.joint++
-	return &source{track: t, owner: owner, joint: r.joint, score: floorLevel, packets: t.Packets()}
+	return &source{track: t, owner: owner, joint: r.joint, score: floorLevel, packets: t.Packets(), layers: newLayers(t)}
 }
 
 // refresh brings everything up to date.
@@ -38,6 +38,9 @@ func (r *Room) audience() audience {
 	for _, p := range r.people {
 		for kind, s := range p.tracks {
 			s.shown = 0
+			for i := range s.layers {
+				s.layers[i].wanted = false
+			}
 			if !p.on(kind) || p.kind == Browser && !p.up {
 				continue
 			}
@@ -91,15 +94,33 @@ func (r *Room) arrangeFor(p *Participant, all audience) {
 			continue
 		}
 		sl.now.shown++
-		if sl.now != before[i] {
-			p.media.Assign(sl.Mid, sl.now.track)
-			changed = true
+		changed = changed || sl.now != before[i]
+		flows := sl.now.flow(p.widthOf(sl.now))
+		if flows == sl.flows && sl.now == before[i] {
+			continue
 		}
+		if sl.now == before[i] {
+			sl.now.leave(sl.flows, r.ticks)
+		}
+		sl.flows = flows
+		p.media.Assign(sl.Mid, flows)
 	}
 	if changed {
 		p.stale = false
 		p.sendSlots()
 	}
+}
+
+// widthOf returns how wide the page shows a picture, in device pixels; 0 when it has not said.
+func (p *Participant) widthOf(s *source) int {
+	if len(s.layers) > 0 && p.viewSet {
+		for _, v := range p.view {
+			if v.ID == s.owner && v.Kind == s.track.Kind {
+				return v.Width
+			}
+		}
+	}
+	return 0
 }
 
 // short reports whether any kind of slot is too few, so that levels must decide.
@@ -198,6 +219,9 @@ func (r *Room) sendWishes() {
 			p.sent = &now
 			p.send(now)
 		}
+		p.want(Mic, now.Mic)
+		p.want(Phone, now.Phone != false)
+		p.sendLayers()
 	}
 }
 
@@ -224,13 +248,13 @@ func (r *Room) phoneCodec() wire.Codec {
 }
 
 // updateActivity decides whether the ticker must visit the room: only when
-// somebody could be heard by somebody else.
+// somebody could be heard by somebody else, or seen in one of several sizes.
 func (r *Room) updateActivity() {
 	members, audible := 0, false
 	for _, p := range r.people {
 		if p.kind == Telephone || p.up {
 			members++
-			audible = audible || p.tracks[Mic] != nil || p.tracks[Phone] != nil
+			audible = audible || p.tracks[Mic] != nil || p.tracks[Phone] != nil || p.layered()
 		}
 	}
 	on := members > 1 && audible
@@ -252,30 +276,37 @@ func (r *Room) tick() {
 		return
 	}
 	r.ticks++
-	moved := false
+	moved, relayer := false, false
 	for _, p := range r.people {
+		for _, s := range p.layers {
+			relayer = s.watch(r.ticks) || relayer
+		}
 		if r.listen(p) {
 			moved = true
 		}
+		if r.ticks%uplinkEvery == 0 {
+			r.measure(p)
+		}
 	}
-	if !moved {
-		return
+	if moved {
+		r.tellSpeaking()
 	}
-	r.tellSpeaking()
-	if r.crowded {
+	if relayer || moved && r.crowded {
 		r.refresh()
 	}
 }
 
 // listen follows the sounds of one participant and reports whether any score moved.
 func (r *Room) listen(p *Participant) (moved bool) {
-	loudest := float32(floorLevel)
+	loudest, unheard := float32(floorLevel), false
 	for _, s := range p.sounds {
 		packets := s.track.Packets()
-		if packets == s.packets && s.score == floorLevel {
+		fresh := packets != s.packets
+		unheard = s.missed(fresh) || unheard
+		if !fresh && s.score == floorLevel {
 			continue // nothing flows
 		}
-		before, fresh := s.score, packets != s.packets
+		before := s.score
 		s.packets = packets
 		s.hear(s.track.Level(), fresh && p.on(s.track.Kind))
 		moved = moved || s.score != before
@@ -286,6 +317,7 @@ func (r *Room) listen(p *Participant) (moved bool) {
 			s.spoke = r.ticks
 		}
 	}
+	p.tellUnheard(unheard)
 	p.loud = loudest
 	if p.speaking = speaks(p.speaking, loudest); p.speaking {
 		p.spoke = r.ticks
@@ -311,6 +343,7 @@ func (r *Room) tellSpeaking() {
 // hush forgets who spoke, when the room falls out of the ticker's care.
 func (r *Room) hush() {
 	for _, p := range r.people {
+		p.tellUnheard(false)
 		p.speaking, p.loud = false, floorLevel
 		for _, s := range p.sounds {
 			s.score = floorLevel

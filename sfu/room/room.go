@@ -23,6 +23,7 @@ type Room struct {
 	mu         sync.Mutex // guards what follows
 	people     []*Participant
 	calls      []*call // live ones and the last few ended
+	chat       []ChatLine
 	conf       Conference
 	sources    []*Track // what conf was told last
 	dialed     *dialMemory
@@ -113,7 +114,7 @@ func (r *Room) join(req JoinRequest) (p *Participant, resumed bool, err error) {
 			return
 		}
 		r.stopWaiting()
-		p = &Participant{room: r, id: newID(), name: cleanDisplayName(req.Name), kind: Browser,
+		p = &Participant{room: r, id: newID(), name: cleanDisplayName(req.Name), kind: Browser, role: req.Role,
 			token: newToken(), sender: req.Sender, onLeft: req.OnLeft, session: req.Session, tracks: map[Kind]*source{}}
 		if p.name == "" {
 			p.name = nobody
@@ -136,7 +137,9 @@ func (r *Room) resume(p *Participant, req JoinRequest) {
 	p.stopGrace()
 	r.rejoinMemory(p)
 	p.sender = req.Sender
-	p.sent = nil
+	p.sent, p.sentLayers, p.unheard = nil, nil, false
+	p.want(Mic, false) // until it is told anew
+	p.want(Phone, false)
 	before := p.info()
 	if name := cleanDisplayName(req.Name); name != "" {
 		p.name = name
@@ -144,6 +147,9 @@ func (r *Room) resume(p *Participant, req JoinRequest) {
 	r.changed(p, before)
 	r.welcome(p, req)
 	p.sendSlots()
+	if p.muted != nil {
+		p.tellMuted(*p.muted)
+	}
 	if len(r.speaking) > 0 {
 		p.send(Speaking{Type: "speaking", IDs: r.speaking})
 	}
@@ -152,8 +158,15 @@ func (r *Room) resume(p *Participant, req JoinRequest) {
 }
 
 func (r *Room) welcome(p *Participant, req JoinRequest) {
-	msg := Welcome{Type: "welcome", ID: p.id, Resume: p.token, Room: r.name,
-		Participants: make([]Info, 0, len(r.people)), Calls: r.callList(), ICEServers: req.ICEServers}
+	msg := Welcome{Type: "welcome", ID: p.id, Resume: p.token, Room: r.name, Role: Guest,
+		May:          May{Moderate: p.role == Owner, AddPhone: req.AddPhone},
+		Participants: make([]Info, 0, len(r.people)), Calls: r.callList(), Chat: slices.Clone(r.chat), ICEServers: req.ICEServers}
+	if p.role == Owner {
+		msg.Role = Owner
+	}
+	if msg.Chat == nil {
+		msg.Chat = []ChatLine{}
+	}
 	for _, q := range r.people {
 		msg.Participants = append(msg.Participants, q.info())
 	}
@@ -161,6 +174,7 @@ func (r *Room) welcome(p *Participant, req JoinRequest) {
 		msg.ICEServers = []ICEServer{}
 	}
 	p.send(msg)
+	r.tellQuality(p)
 }
 
 // byToken finds the participant that a resume token belongs to, comparing in constant time.
@@ -204,21 +218,6 @@ func (r *Room) remove(p *Participant) {
 		return
 	}
 	r.refresh()
-}
-
-// Remove takes a browser out for good, whatever it wants. It reports whether
-// there was one with this id. A phone leaves with its call.
-func (r *Room) Remove(id string) (found bool) {
-	r.update(func() {
-		p := r.byID(id)
-		if p == nil || p.kind != Browser {
-			return
-		}
-		found = true
-		r.log.Info("participant removed by an operator", "participant", id)
-		r.remove(p)
-	})
-	return found
 }
 
 // end closes the room: live calls lose their reason, everybody left is gone.

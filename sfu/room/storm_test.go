@@ -96,7 +96,7 @@ func TestWhateverHappensEveryoneHearsWhatTheyWereTold(t *testing.T) {
 			case 4:
 				var view []View
 				for range random.IntN(4) {
-					view = append(view, View{people[random.IntN(len(people))].ID(), []Kind{Camera, Screen}[random.IntN(2)]})
+					view = append(view, View{people[random.IntN(len(people))].ID(), []Kind{Camera, Screen}[random.IntN(2)], 0})
 				}
 				one.SetView(view)
 			case 5:

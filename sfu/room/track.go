@@ -78,6 +78,12 @@ type Track struct {
 	Owner string // participant id
 	Kind  Kind
 
+	// Layers are the same picture in several sizes, smallest first, when its
+	// publisher sends several at once (simulcast). Then they have the packets and
+	// the sinks, and this track has none. RID is a layer's name (RFC 8851).
+	Layers []*Track
+	RID    string
+
 	// RequestKeyFrame asks the publisher for a key frame; nil for audio.
 	// Publishers throttle it themselves.
 	RequestKeyFrame func()
@@ -89,11 +95,14 @@ type Track struct {
 	sinks   atomic.Pointer[[]Sink]
 	level   atomic.Uint32
 	packets atomic.Uint64
+	width   atomic.Uint32
 }
 
 // Forward hands a packet to every sink, in the order they were attached.
 func (t *Track) Forward(p *Packet) {
-	t.packets.Add(1)
+	if len(p.Payload) > 0 || !p.Codec.IsVideo() { // padding, which probes a line, is no picture
+		t.packets.Add(1)
+	}
 	if s := t.sinks.Load(); s != nil {
 		for _, sink := range *s {
 			sink.WriteRTP(t, p)
@@ -168,3 +177,9 @@ func (t *Track) Level() uint8 {
 	}
 	return uint8(t.level.Load())
 }
+
+// SetWidth records how wide the picture is now, in pixels.
+func (t *Track) SetWidth(px uint32) { t.width.Store(px) }
+
+// Width returns the picture's width in pixels, 0 while it is unknown.
+func (t *Track) Width() int { return int(t.width.Load()) }

@@ -28,6 +28,10 @@ const (
 // It is in the range for applications (RFC 6455 §7.4.2) and means: do not come back.
 const closeReplaced websocket.StatusCode = 4001
 
+// closeRemoved is the status of a connection whose participant an owner or an
+// operator has taken out; it means the same.
+const closeRemoved websocket.StatusCode = 4003
+
 // client is one connection to a page.
 type client struct {
 	s    *Server // fixed after newClient
@@ -37,32 +41,40 @@ type client struct {
 	out     chan any      // to writeLoop; any goroutine sends, nobody closes it
 	changed chan struct{} // to run: the media's state has changed; holds one
 	done    chan struct{} // closed by the first shut
-	closing sync.Once
-	code    websocket.StatusCode // set before done is closed
-	reason  string
-	tasks   sync.WaitGroup // dials
-	dials   chan struct{}  // one token per dial under way
+	// roundTrips goes from pingLoop to run.
+	roundTrips chan time.Duration
+	closing    sync.Once
+	code       websocket.StatusCode // set before done is closed
+	reason     string
+	tasks      sync.WaitGroup // dials
+	dials      chan struct{}  // one token per dial under way
 
 	// Owned by run.
-	rate    limiter
-	p       *room.Participant // nil before join
-	link    string            // token of the join
-	session *session
-	watched *link      // the media that followMedia looked at last
-	told    peer.State // its state that was acted on
+	rate      limiter
+	chat      limiter
+	p         *room.Participant // nil before join
+	link      string            // token of the join
+	session   *session
+	roundTrip time.Duration // to the page and back, 0 while unknown
+	watched   *link         // the media that followMedia looked at last
+	told      peer.State    // its state that was acted on
 }
 
 func newClient(s *Server, conn *websocket.Conn, ip netip.Addr) *client {
-	return &client{s: s, conn: conn, ip: ip, rate: newLimiter(s.cfg.Now()),
-		out: make(chan any, outboxSize), changed: make(chan struct{}, 1), done: make(chan struct{}),
+	return &client{s: s, conn: conn, ip: ip, rate: newLimiter(burst, perSecond, s.cfg.Now()), chat: newLimiter(chatBurst, chatPerSecond, s.cfg.Now()),
+		out: make(chan any, outboxSize), changed: make(chan struct{}, 1), done: make(chan struct{}), roundTrips: make(chan time.Duration),
 		dials: make(chan struct{}, maxDials)}
 }
 
 // Send queues a message for the page; it is a room.Sender. A page that does not
 // keep up loses its connection.
 func (c *client) Send(msg any) {
-	if _, replaced := msg.(room.Replaced); replaced {
+	switch msg.(type) {
+	case room.Replaced:
 		c.shut(closeReplaced, "this visit continues in another window")
+		return
+	case room.Removed:
+		c.shut(closeRemoved, "removed")
 		return
 	}
 	select {
@@ -111,6 +123,10 @@ loop:
 			c.receive(link, data)
 		case <-c.changed:
 			c.followMedia()
+		case c.roundTrip = <-c.roundTrips:
+			if c.p != nil {
+				c.p.SetRoundTrip(c.roundTrip)
+			}
 		case <-patience.C:
 			if c.p == nil {
 				c.shut(websocket.StatusPolicyViolation, "did not join")
@@ -133,7 +149,7 @@ loop:
 // receive handles one message.
 func (c *client) receive(ctx context.Context, data []byte) {
 	msg, err := decode(data)
-	if !c.rate.allow(c.s.cfg.Now(), msg) {
+	if !c.rate.allow(c.s.cfg.Now(), cost(msg)) {
 		err = errTooFast
 	}
 	if err == nil {
@@ -188,13 +204,20 @@ func (c *client) handle(ctx context.Context, msg any) error {
 	case viewMessage:
 		list := make([]room.View, len(m.Video))
 		for i, v := range m.Video {
-			list[i] = room.View{ID: v.ID, Kind: v.Kind}
+			list[i] = room.View{ID: v.ID, Kind: v.Kind, Width: v.Width}
 		}
 		c.p.SetView(list)
 	case stateMessage:
 		c.p.SetState(room.State{Audio: m.Audio, Video: m.Video, Screen: m.Screen})
 	case chatMessage:
+		if !c.chat.allow(c.s.cfg.Now(), 1) {
+			return errChatTooFast
+		}
 		return c.p.Chat(m.Text)
+	case muteMessage:
+		return c.p.Mute(m.ID, m.Muted == nil || *m.Muted)
+	case removeMessage:
+		return c.remove(m)
 	case dialMessage:
 		return c.dial(ctx, m)
 	case hangupMessage:
@@ -212,19 +235,22 @@ func (c *client) join(ctx context.Context, m joinMessage) error {
 	if c.p != nil {
 		return errAlreadyJoined
 	}
+	role := room.Guest
 	if admit := c.s.cfg.Admit; admit != nil && !c.s.cfg.Rooms.CanResume(m.Room, m.Resume) {
-		if err := admit(ctx, m.Room, m.Link); err != nil {
+		var err error
+		if role, err = admit(ctx, m.Room, m.Link); err != nil {
 			return err
 		}
 	}
 	fresh := &session{newMedia: c.s.cfg.NewMedia}
 	fresh.client.Store(c)
-	p, resumed, err := c.s.cfg.Rooms.Join(room.JoinRequest{Room: m.Room, Name: m.Name, Resume: m.Resume,
+	p, resumed, err := c.s.cfg.Rooms.Join(room.JoinRequest{Room: m.Room, Name: m.Name, Role: role, AddPhone: c.s.cfg.AddPhone(), Resume: m.Resume,
 		ICEServers: c.s.cfg.ICEServers(), Sender: c, Session: fresh, OnLeft: fresh.close})
 	if err != nil {
 		return err
 	}
 	c.p, c.session, c.link = p, p.Session().(*session), m.Link
+	c.p.SetRoundTrip(c.roundTrip)
 	if resumed {
 		c.session.client.Store(c)
 		c.followMedia() // it may have failed while nobody looked
@@ -241,7 +267,7 @@ func (c *client) dial(ctx context.Context, m dialMessage) error {
 		return errBusy
 	}
 	req := dial.Request{Room: c.p.Room().Name(), Participant: c.p.ID(), Number: m.Number, Trunk: m.Trunk,
-		Link: c.link, Name: c.p.Name(), Again: m.Again, IP: c.ip}
+		Link: c.link, Name: c.p.Name(), Again: m.Again, Add: m.Add, IP: c.ip}
 	c.tasks.Go(func() {
 		defer func() { <-c.dials }()
 		if call := c.s.cfg.Dialer.Dial(ctx, req); call.State == wire.Refused {
@@ -249,6 +275,15 @@ func (c *client) dial(ctx context.Context, m dialMessage) error {
 		}
 	})
 	return nil
+}
+
+// remove takes somebody out; a phone is hung up.
+func (c *client) remove(m removeMessage) error {
+	call, err := c.p.Remove(m.ID)
+	if err != nil || call == "" {
+		return err
+	}
+	return c.hangup(hangupMessage{Call: call})
 }
 
 // hangup ends a call of the room. One that has ended already is no error: two

@@ -13,6 +13,7 @@ var (
 	errAlreadyJoined = errors.New("already joined")
 	errTooFast       = errors.New("too many messages")
 	errBusy          = errors.New("too many dials at once")
+	errChatTooFast   = errors.New("too many chat messages")
 	errNoCall        = errors.New("no such call in this room")
 )
 
@@ -28,6 +29,7 @@ var wireErrors = []struct {
 	{errAlreadyJoined, "already-joined", "This connection is in a room already."},
 	{errTooFast, "too-fast", "Too many messages; this one was ignored."},
 	{errBusy, "too-fast", "Wait for the other calls to start first."},
+	{errChatTooFast, "chat-too-fast", "You write faster than the others can read; this message was not sent."},
 	{errNoCall, "no-such-call", "There is no such call in this room."},
 	{errMedia, "media-unavailable", "The server cannot take a media connection now."},
 	{peer.ErrBadOffer, "bad-offer", "The offer could not be used."},
@@ -35,6 +37,9 @@ var wireErrors = []struct {
 	{room.ErrFull, "room-full", "The room is full."},
 	{room.ErrRooms, "server-full", "The server has no place for another room."},
 	{room.ErrShutdown, "shutting-down", "The server is shutting down."},
+	{room.ErrNotOwner, "not-allowed", "Only an owner of the room may do this."},
+	{room.ErrNobody, "no-such-participant", "That participant is not in the room any more."},
+	{room.ErrOwnVoice, "not-allowed", "Only they themselves can switch their microphone on."},
 	{room.ErrChat, "bad-chat", "The chat message is empty or too long."},
 	{dial.ErrUnknownCall, "no-such-call", "There is no such call in this room."},
 	{dial.ErrNotConnected, "not-connected", "The phone cannot hear tones yet."},

@@ -16,7 +16,7 @@ func FuzzDecode(f *testing.F) {
 		`{"type":"dial","number":"+4930123456","trunk":"tr_1","again":true}`,
 		`{"type":"hangup","call":"c_1"}`, `{"type":"dtmf","call":"c_1","digits":"12#"}`,
 		`{"type":"state","audio":true,"video":false,"screen":false}`,
-		`{"type":"chat","text":"\ud800"}`, `{"type":"leave"}`, `{"type":"ping"}`,
+		`{"type":"chat","text":"\ud800"}`, `{"type":"leave"}`, `{"type":"mute","id":"p_1","muted":null}`, `{"type":"remove","id":7}`, `{"type":"ping"}`,
 		`{"type":"ping","type":"join"}`, `[[[[[[`, `{"type":`, "\xff\xfe", "",
 	} {
 		f.Add([]byte(seed))

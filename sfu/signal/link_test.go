@@ -10,22 +10,23 @@ import (
 	"github.com/coder/websocket"
 
 	"dialroom/sfu/dial"
+	"dialroom/sfu/room"
 )
 
 // doorkeeper lets in who has the token "good" and asks for the room "r".
 func doorkeeper(asked *atomic.Int32) func(*Config) {
 	return func(c *Config) {
-		c.Admit = func(_ context.Context, room, link string) error {
+		c.Admit = func(_ context.Context, name, link string) (room.Role, error) {
 			asked.Add(1)
 			switch {
 			case link == "late":
-				return &dial.RefusedError{Reason: "link-expired"}
+				return "", &dial.RefusedError{Reason: "link-expired"}
 			case link == "broken":
-				return errors.New("secret detail")
-			case link != "good" || room != "r":
-				return &dial.RefusedError{Reason: "link-invalid"}
+				return "", errors.New("secret detail")
+			case link != "good" || name != "r":
+				return "", &dial.RefusedError{Reason: "link-invalid"}
 			}
-			return nil
+			return room.Guest, nil
 		}
 	}
 }

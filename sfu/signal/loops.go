@@ -67,21 +67,28 @@ func (c *client) write(ctx context.Context, msg any) bool {
 	return err == nil
 }
 
-// pingLoop closes a connection on which nobody answers.
+// pingLoop closes a connection on which nobody answers, and measures how long
+// the answers take.
 func (c *client) pingLoop(ctx context.Context) {
 	ticker := time.NewTicker(c.s.cfg.PingEvery)
 	defer ticker.Stop()
 	for {
-		select {
-		case <-ticker.C:
-		case <-c.done:
-			return
-		}
 		wait, cancel := context.WithTimeout(ctx, c.s.cfg.PongTimeout)
+		sent := time.Now()
 		err := c.conn.Ping(wait)
 		cancel()
 		if err != nil {
 			c.shut(websocket.StatusGoingAway, "no answer to a ping")
+			return
+		}
+		select {
+		case c.roundTrips <- time.Since(sent):
+		case <-c.done:
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-c.done:
 			return
 		}
 	}

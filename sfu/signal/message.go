@@ -29,8 +29,9 @@ type candidateMessage struct {
 
 type viewMessage struct {
 	Video []struct {
-		ID   string    `json:"id"`
-		Kind room.Kind `json:"kind"`
+		ID    string    `json:"id"`
+		Kind  room.Kind `json:"kind"`
+		Width int       `json:"width"` // device pixels
 	} `json:"video"`
 }
 
@@ -38,6 +39,7 @@ type dialMessage struct {
 	Number string `json:"number"`
 	Trunk  string `json:"trunk"`
 	Again  bool   `json:"again"`
+	Add    bool   `json:"add"` // somebody has typed the number: it is not the link's
 }
 
 type hangupMessage struct {
@@ -57,6 +59,15 @@ type stateMessage struct {
 
 type chatMessage struct {
 	Text string `json:"text"`
+}
+
+type muteMessage struct {
+	ID    string `json:"id"`
+	Muted *bool  `json:"muted"` // false lets a muted phone speak again
+}
+
+type removeMessage struct {
+	ID string `json:"id"`
 }
 
 type leaveMessage struct{}
@@ -121,6 +132,10 @@ func decode(data []byte) (any, error) {
 		return as[stateMessage](data)
 	case "chat":
 		return as[chatMessage](data)
+	case "mute":
+		return as[muteMessage](data)
+	case "remove":
+		return as[removeMessage](data)
 	case "leave":
 		return leaveMessage{}, nil
 	case "ping":

@@ -9,28 +9,40 @@ const (
 	perSecond = 20
 	// offerCost is what an offer counts: it costs milliseconds, not microseconds.
 	offerCost = 5
+	// chatBurst and chatPerSecond bound what somebody may write: faster than that
+	// people paste, and everybody else must read it.
+	chatBurst     = 10
+	chatPerSecond = 1
 	// maxIgnored messages in a row are no accident any more.
 	maxIgnored = 200
 )
 
 // limiter is a token bucket.
 type limiter struct {
+	most, perSecond float64 // fixed after newLimiter
+
 	tokens  float64
 	at      time.Time
 	ignored int // messages refused in a row
 }
 
-func newLimiter(now time.Time) limiter { return limiter{tokens: burst, at: now} }
+func newLimiter(most, perSecond float64, now time.Time) limiter {
+	return limiter{most: most, perSecond: perSecond, tokens: most, at: now}
+}
 
-// allow takes the tokens for a message, if there are enough.
-func (l *limiter) allow(now time.Time, msg any) bool {
-	if d := now.Sub(l.at); d > 0 {
-		l.tokens = min(burst, l.tokens+d.Seconds()*perSecond)
-		l.at = now
-	}
-	cost := 1.0
+// cost is how many tokens a message takes.
+func cost(msg any) float64 {
 	if _, offer := msg.(offerMessage); offer {
-		cost = offerCost
+		return offerCost
+	}
+	return 1
+}
+
+// allow takes so many tokens, if there are enough.
+func (l *limiter) allow(now time.Time, cost float64) bool {
+	if d := now.Sub(l.at); d > 0 {
+		l.tokens = min(l.most, l.tokens+d.Seconds()*l.perSecond)
+		l.at = now
 	}
 	if l.tokens < cost {
 		l.ignored++

@@ -80,9 +80,11 @@ type Config struct {
 	NewMedia func(participant string, onState func(peer.State)) (Media, error)
 	Dialer   Dialer
 	// Admit says whether a page with this link token ("" for none) may enter a
-	// room; its error is a *dial.RefusedError. Nil lets everybody in. Who comes
-	// back with a resume token is not asked about again.
-	Admit      func(ctx context.Context, room, link string) error
+	// room, and what it is there; its error is a *dial.RefusedError. Nil lets
+	// everybody in. Who comes back with a resume token is not asked about again.
+	Admit func(ctx context.Context, room, link string) (room.Role, error)
+	// AddPhone reports whether pages may dial numbers that somebody types; nil is no.
+	AddPhone   func() bool
 	ICEServers func() []room.ICEServer
 	Logger     *slog.Logger
 	Now        func() time.Time // for the rate of messages
@@ -109,6 +111,9 @@ type Server struct {
 func NewServer(cfg Config) *Server {
 	if cfg.ICEServers == nil {
 		cfg.ICEServers = func() []room.ICEServer { return nil }
+	}
+	if cfg.AddPhone == nil {
+		cfg.AddPhone = func() bool { return false }
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

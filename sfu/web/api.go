@@ -31,6 +31,12 @@ import (
 
 const apiPath = "/api/v1"
 
+// Wrong keys of one address that get an answer of their own, and a line in the log.
+const (
+	wrongKeyBurst      = 20
+	wrongKeysPerSecond = 0.2
+)
+
 //go:embed openapi.json
 var openAPI []byte
 
@@ -75,6 +81,8 @@ type Operators struct {
 // Errors of the API. A badField names what is wrong with a request.
 var (
 	errNoKey    = errors.New("no API key, or not one of the settings")
+	errTooMany  = errors.New("too many requests without a key")
+	errUnmute   = errors.New("only they themselves can unmute")
 	errNotFound = errors.New("there is no such thing")
 	errNoRoute  = errors.New("no such path")
 	errNoMethod = errors.New("no such method here")
@@ -102,6 +110,7 @@ func (s *Server) apiRoutes() {
 		{http.MethodGet, "/rooms", s.listRooms},
 		{http.MethodGet, "/participants", s.listParticipants},
 		{http.MethodDelete, "/participants/:id", s.kick},
+		{http.MethodPatch, "/participants/:id", s.mute},
 		{http.MethodGet, "/calls", s.listCalls},
 		{http.MethodDelete, "/calls/:id", s.hangUp},
 		{http.MethodGet, "/trunks", s.listTrunks},
@@ -126,7 +135,13 @@ func (s *Server) operator(do operation) app.HandlerFunc {
 	return func(c context.Context, ctx *app.RequestContext) {
 		key, ok := s.apiKey(ctx)
 		if !ok {
-			s.log.Warn("API request refused", "path", string(ctx.Path()), "client", s.client(ctx))
+			client := s.client(ctx)
+			if !s.keys.allow(client, 1, s.cfg.Now()) { // nobody guesses a key, but the log must not be flooded
+				ctx.Response.Header.Set("Retry-After", "10")
+				s.apiFail(ctx, errTooMany)
+				return
+			}
+			s.log.Warn("API request refused", "path", string(ctx.Path()), "client", client)
 			ctx.Response.Header.Set("WWW-Authenticate", `Bearer realm="dialroom"`) // RFC 6750 §3
 			s.apiFail(ctx, errNoKey)
 			return
@@ -181,8 +196,12 @@ func apiAnswerTo(err error) (int, apiError) {
 		return http.StatusBadRequest, apiError{"bad-request", field.text}
 	case errors.Is(err, errNoKey):
 		return http.StatusUnauthorized, apiError{"unauthorized", "The request needs the header Authorization: Bearer KEY with a key of sfu.api_keys."}
+	case errors.Is(err, errTooMany):
+		return http.StatusTooManyRequests, apiError{"too-many", "Too many requests without a valid key; wait a few seconds."}
 	case errors.Is(err, errNotFound):
 		return http.StatusNotFound, apiError{"not-found", "There is nothing with this id."}
+	case errors.Is(err, errUnmute):
+		return http.StatusConflict, apiError{"not-allowed", "Only they themselves can switch their microphone on."}
 	case errors.Is(err, errNoRoute):
 		return http.StatusNotFound, apiError{"not-found", "The API has no such path; " + apiPath + "/openapi.json describes it."}
 	case errors.Is(err, errNoMethod):

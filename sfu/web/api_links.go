@@ -27,6 +27,7 @@ type apiWish struct {
 	Name      string `json:"name"`
 	ExpiresAt string `json:"expires_at"` // RFC 3339
 	Uses      int    `json:"uses"`
+	Role      string `json:"role"` // "guest" or "owner"; "" is guest
 }
 
 // apiLink is a link as it is listed. Uses null is any number of calls.
@@ -43,6 +44,7 @@ type apiLink struct {
 	RevokedAt *string `json:"revoked_at"`
 	Uses      *int    `json:"uses"`
 	Used      int     `json:"used"`
+	Role      string  `json:"role"`
 }
 
 // mintLink is POST /links.
@@ -59,7 +61,7 @@ func (s *Server) mintLink(c context.Context, ctx *app.RequestContext, key string
 		return 0, nil, errNoLinks
 	}
 	row := ledger.Link{ID: link.ID, MintedAt: s.apiNow(), Room: link.Room, Number: link.Number, Trunk: link.Trunk, Name: link.Name,
-		Expires: link.Expires, Uses: link.Uses}
+		Expires: link.Expires, Uses: link.Uses, Owner: link.Owner}
 	answer, err := s.apiLink(row)
 	if err != nil {
 		return 0, nil, bad("%v", err)
@@ -74,7 +76,7 @@ func (s *Server) mintLink(c context.Context, ctx *app.RequestContext, key string
 
 // linkOf checks a wish and brings it into the form in which links are compared.
 func (s *Server) linkOf(wish apiWish) (links.Link, error) {
-	link := links.Link{ID: links.NewID(), Trunk: wish.Trunk, Name: wish.Name, Uses: wish.Uses}
+	link := links.Link{ID: links.NewID(), Trunk: wish.Trunk, Name: wish.Name, Uses: wish.Uses, Owner: wish.Role == string(room.Owner)}
 	var err error
 	if wish.Room == "" {
 		wish.Room = link.ID + "-" + links.EveryRoom // each click has a room of its own
@@ -88,6 +90,8 @@ func (s *Server) linkOf(wish apiWish) (links.Link, error) {
 		}
 	}
 	switch {
+	case wish.Role != "" && wish.Role != string(room.Guest) && wish.Role != string(room.Owner):
+		return link, bad("role: expected guest or owner")
 	case !isTrunk(wish.Trunk):
 		return link, bad("trunk: expected the id of a trunk")
 	case wish.Trunk != "" && wish.Number == "":
@@ -127,11 +131,14 @@ func isTrunk(id string) bool {
 // always has the same one.
 func (s *Server) apiLink(row ledger.Link) (apiLink, error) {
 	l := apiLink{ID: row.ID, State: "valid", Room: row.Room, Number: row.Number, Trunk: row.Trunk, Name: row.Name,
-		MintedAt: when(row.MintedAt), ExpiresAt: when(row.Expires), RevokedAt: when(row.Revoked), Used: row.Used}
+		MintedAt: when(row.MintedAt), ExpiresAt: when(row.Expires), RevokedAt: when(row.Revoked), Used: row.Used, Role: string(room.Guest)}
+	if row.Owner {
+		l.Role = string(room.Owner)
+	}
 	if row.Uses > 0 {
 		l.Uses = &row.Uses
 	}
-	link := links.Link{ID: row.ID, Room: row.Room, Number: row.Number, Trunk: row.Trunk, Name: row.Name, Expires: row.Expires, Uses: row.Uses}
+	link := links.Link{ID: row.ID, Room: row.Room, Number: row.Number, Trunk: row.Trunk, Name: row.Name, Expires: row.Expires, Uses: row.Uses, Owner: row.Owner}
 	switch {
 	case !row.Revoked.IsZero():
 		l.State = "revoked"

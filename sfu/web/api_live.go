@@ -45,6 +45,7 @@ type apiParticipant struct {
 	Room   string  `json:"room"`
 	Name   string  `json:"name"`
 	Kind   string  `json:"kind"`
+	Role   string  `json:"role"`
 	Audio  bool    `json:"audio"`
 	Video  bool    `json:"video"`
 	Screen bool    `json:"screen"`
@@ -56,14 +57,21 @@ func (s *Server) listParticipants(_ context.Context, ctx *app.RequestContext, _ 
 	var all []apiParticipant
 	for _, r := range s.roomsOf(ctx) {
 		for _, p := range r.Participants() {
-			entry := apiParticipant{ID: p.ID, Room: r.Name(), Name: p.Name, Kind: p.Kind, Audio: p.Audio, Video: p.Video, Screen: p.Screen}
-			if p.Call != "" {
-				entry.Call = &p.Call
-			}
-			all = append(all, entry)
+			all = append(all, participantOf(r, p))
 		}
 	}
 	return pageFrom(ctx, all)
+}
+
+func participantOf(r *room.Room, p room.Info) apiParticipant {
+	entry := apiParticipant{ID: p.ID, Room: r.Name(), Name: p.Name, Kind: p.Kind, Role: string(p.Role), Audio: p.Audio, Video: p.Video, Screen: p.Screen}
+	if p.Role == "" {
+		entry.Role = string(room.Guest)
+	}
+	if p.Call != "" {
+		entry.Call = &p.Call
+	}
+	return entry
 }
 
 // roomsOf is the room of ?room=, or all of them.
@@ -90,6 +98,38 @@ func (s *Server) kick(_ context.Context, ctx *app.RequestContext, key string) (i
 			case r.Remove(id):
 				s.log.Info("participant removed", "room", r.Name(), "participant", id, "operator", key)
 				return http.StatusNoContent, nil, nil
+			}
+		}
+	}
+	return 0, nil, errNotFound
+}
+
+// mute is PATCH /participants/{id} with {"audio": false}, and true for a phone
+// that is to be heard again.
+func (s *Server) mute(_ context.Context, ctx *app.RequestContext, key string) (int, any, error) {
+	var wish struct {
+		Audio *bool `json:"audio"`
+	}
+	if err := readJSON(ctx, &wish); err != nil {
+		return 0, nil, err
+	}
+	if wish.Audio == nil {
+		return 0, nil, bad("audio: expected false, or true for a phone")
+	}
+	id := ctx.Param("id")
+	for _, r := range s.cfg.Operators.Rooms.Rooms() {
+		switch err := r.Mute(id, !*wish.Audio); {
+		case errors.Is(err, room.ErrNobody):
+			continue
+		case errors.Is(err, room.ErrOwnVoice):
+			return 0, nil, errUnmute
+		case err != nil:
+			return 0, nil, err
+		}
+		s.log.Info("participant muted", "room", r.Name(), "participant", id, "mute", !*wish.Audio, "operator", key)
+		for _, p := range r.Participants() {
+			if p.ID == id {
+				return http.StatusOK, participantOf(r, p), nil
 			}
 		}
 	}

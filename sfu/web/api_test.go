@@ -15,6 +15,7 @@ import (
 	"dialroom/sfu/dial"
 	"dialroom/sfu/ledger"
 	"dialroom/sfu/links"
+	"dialroom/sfu/room"
 	"dialroom/shared/wire"
 )
 
@@ -54,7 +55,7 @@ func TestWhatGoesOnNow(t *testing.T) {
 	a := newAPI(t)
 	for _, tc := range []struct{ path, want string }{
 		{"/rooms", `{"data":[{"name":"sales","browsers":1,"phones":0,"calls":1}],"total":1,"limit":50,"offset":0,"next":null}`},
-		{"/participants", `{"data":[{"id":"` + a.participant.ID() + `","room":"sales","name":"Ada","kind":"browser","audio":false,"video":false,"screen":false,"call":null}],"total":1,"limit":50,"offset":0,"next":null}`},
+		{"/participants", `{"data":[{"id":"` + a.participant.ID() + `","room":"sales","name":"Ada","kind":"browser","role":"guest","audio":false,"video":false,"screen":false,"call":null}],"total":1,"limit":50,"offset":0,"next":null}`},
 		{"/participants?room=nobody", `{"data":[],"total":0,"limit":50,"offset":0,"next":null}`},
 		{"/calls?room=sales&limit=1", `{"data":[{"id":"c_live","direction":"out","room":"sales","number":"+4930123456","trunk":"tr_1","state":"dialing","participant":null}],"total":1,"limit":1,"offset":0,"next":null}`},
 		{"/trunks?offset=1", `{"data":[],"total":1,"limit":50,"offset":1,"next":null}`},
@@ -117,6 +118,34 @@ func TestLinksAreMintedListedAndRevoked(t *testing.T) {
 	_, body = a.ask(t, "POST", "/api/v1/links", `{"number":"610"}`)
 	if every := decodeAnswer[apiLink](t, body); every.Room != every.ID+"-*" || every.ExpiresAt != nil || every.Uses != nil {
 		t.Errorf("a link without a room: %s", body)
+	}
+}
+
+func TestALinkForOwnersSaysSoInItsToken(t *testing.T) {
+	a := newAPI(t)
+	for role, owner := range map[string]bool{"": false, `,"role":"guest"`: false, `,"role":"owner"`: true} {
+		status, body := a.ask(t, "POST", "/api/v1/links", `{"room":"r"`+role+`}`)
+		minted := decodeAnswer[apiLink](t, body)
+		u, err := url.Parse(minted.URL)
+		if status != 201 || err != nil {
+			t.Fatalf("%d %s", status, body)
+		}
+		l, err := links.NewSigner(linkSecret).Parse(u.Query().Get("link"))
+		if err != nil || l.Owner != owner || a.fake.links[0].Owner != owner || (minted.Role == "owner") != owner {
+			t.Errorf("%s: %s, token %+v, %v", role, body, l, err)
+		}
+	}
+}
+
+func TestAnOperatorMutesWhoSpeaks(t *testing.T) {
+	a := newAPI(t)
+	a.participant.SetState(room.State{Audio: true, Video: true})
+	status, body := a.ask(t, "PATCH", "/api/v1/participants/"+a.participant.ID(), `{"audio":false}`)
+	if got := decodeAnswer[apiParticipant](t, body); status != 200 || got.Audio || !got.Video || got.ID != a.participant.ID() || got.Room != "sales" {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := a.ask(t, "PATCH", "/api/v1/participants/"+a.participant.ID(), `{"audio":true}`); status != 409 {
+		t.Errorf("unmute: %d %s", status, body)
 	}
 }
 

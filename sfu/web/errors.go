@@ -31,6 +31,8 @@ func answerTo(err error) (status int, body wire.Error) {
 		return statusOf(refused.Reason), body
 	case errors.Is(err, sign.ErrUnauthorized):
 		return http.StatusUnauthorized, wire.Error{Error: "unauthorized", Text: "The request is not signed as it must be."}
+	case errors.Is(err, sign.ErrStore):
+		return answerTo(&dial.RefusedError{Reason: string(wire.GuardUnavailable)})
 	case errors.Is(err, errRole):
 		return http.StatusForbidden, wire.Error{Error: "forbidden", Text: "This key may not do this."}
 	case errors.Is(err, errOrigin):

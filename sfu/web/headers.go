@@ -10,8 +10,13 @@ import (
 
 // contentSecurityPolicy allows what the pages need and nothing else: their own
 // modules and styles, their own WebSocket, sounds and recordings they make
-// themselves. No inline script or style, no other site, no embedding.
-func contentSecurityPolicy(public *url.URL) string {
+// themselves. No inline script or style, no other site; embedding only by the
+// origins named.
+func contentSecurityPolicy(public *url.URL, embeddedBy []string) string {
+	ancestors := "'none'"
+	if len(embeddedBy) > 0 {
+		ancestors = strings.Join(embeddedBy, " ")
+	}
 	// 'self' covers the WebSocket by the standard, but not yet in every Safari.
 	socket := "ws" + strings.TrimPrefix(public.Scheme, "http") + "://" + public.Host
 	return strings.Join([]string{
@@ -25,8 +30,14 @@ func contentSecurityPolicy(public *url.URL) string {
 		"manifest-src 'self'",
 		"base-uri 'none'",
 		"form-action 'self'",
-		"frame-ancestors 'none'",
+		"frame-ancestors " + ancestors,
 	}, "; ")
+}
+
+// documentHeaders are those that browsers heed on documents only. A room loads
+// some fifty files; on all of them they would be a quarter of what is sent.
+func documentHeaders() []string {
+	return []string{"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Permissions-Policy", "X-Robots-Tag"}
 }
 
 // headers sets what every answer carries. The address of a room opens it, so

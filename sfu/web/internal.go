@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -49,6 +50,11 @@ func (s *Server) fromBridge(ctx *app.RequestContext, into any) error {
 	})
 	uri := ctx.URI()
 	key, err := s.cfg.Verifier.Verify(string(ctx.Method()), string(uri.PathOriginal()), string(uri.QueryString()), header, ctx.Request.Body())
+	if errors.Is(err, sign.ErrStore) {
+		// What cannot be remembered could come twice; for a dial that is a guard that cannot be asked.
+		s.log.Error("a signed request cannot be remembered and is refused", "path", string(ctx.Path()), "key", sign.KeyID(err), "cause", sign.Cause(err))
+		return err
+	}
 	if err != nil {
 		s.log.Warn("signed request refused", "path", string(ctx.Path()), "client", s.client(ctx), "key", sign.KeyID(err), "cause", sign.Cause(err))
 		return err

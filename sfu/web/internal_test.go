@@ -49,6 +49,7 @@ func TestErrorsOfADialBecomeAnswers(t *testing.T) {
 		{&dial.RefusedError{Reason: "cap-day"}, 429, "refused", "cap-day", wire.Words("cap-day")},
 		{&dial.RefusedError{Reason: "bad-trunk"}, 404, "refused", "bad-trunk", wire.Words("bad-trunk")},
 		{&dial.RefusedError{Reason: "guard-unavailable"}, 503, "refused", "guard-unavailable", wire.Words("guard-unavailable")},
+		{fmt.Errorf("a full disk: %w", sign.ErrStore), 503, "refused", "guard-unavailable", wire.Words("guard-unavailable")},
 		{&dial.RefusedError{Reason: "shutdown"}, 503, "refused", "shutdown", wire.Words("shutdown")},
 		{fmt.Errorf("wrapped: %w", dial.ErrUnknownCall), 404, "not-found", "", "There is no such call."},
 		{room.ErrName, 400, "bad-request", "", "This cannot be the name of a room."},

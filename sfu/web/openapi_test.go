@@ -144,6 +144,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	try("GET", "/refusals", "", 200)
 	try("POST", "/links", `{"room":"r","number":"610","trunk":"tr_1","name":"Ada","expires_at":"2026-04-01T00:00:00Z","uses":3}`, 201)
 	try("POST", "/links", `{}`, 201)
+	try("POST", "/links", `{"room":"r","role":"owner"}`, 201)
+	try("POST", "/links", `{"role":"king"}`, 400)
 	try("POST", "/links", `{"uses":-1}`, 400)
 	a.fake.links[0].Revoked, a.fake.links[1].Used = apiNoon.Add(time.Hour), 3
 	try("GET", "/links", "", 200)
@@ -152,6 +154,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	try("POST", "/explain", `{"number":"610","room":"r","trunk":"t","ip":"192.0.2.7","key":"crm","link":"x"}`, 200)
 	try("DELETE", "/calls/c_live", "", 202)
 	try("DELETE", "/calls/c_none", "", 404)
+	try("PATCH", "/participants/"+a.participant.ID(), `{"audio":false}`, 200)
+	try("PATCH", "/participants/"+a.participant.ID(), `{"audio":true}`, 409)
+	try("PATCH", "/participants/"+a.participant.ID(), `{}`, 400)
+	try("PATCH", "/participants/p_none", `{"audio":false}`, 404)
 	try("DELETE", "/participants/"+a.participant.ID(), "", 204)
 	try("DELETE", "/participants/p_none", "", 404)
 	for _, methods := range d.Paths {

@@ -16,21 +16,48 @@ import (
 	"github.com/coder/websocket"
 )
 
-// setOrigins reads the allowed origins and returns the Content-Security-Policy,
-// which names the WebSocket of the first.
-func (s *Server) setOrigins() (policy string, err error) {
+// policies are the Content-Security-Policies there are.
+type policies struct {
+	all  string // of every answer
+	room string // of the page that other sites may embed
+}
+
+// setOrigins reads the allowed origins and returns the policies, which name the
+// WebSocket of the first and who may embed the room.
+func (s *Server) setOrigins() (policies, error) {
 	s.origins = map[string]bool{}
-	for i, raw := range append([]string{s.cfg.PublicURL}, s.cfg.AllowedOrigins...) {
+	public, err := origins([]string{s.cfg.PublicURL})
+	if err != nil {
+		return policies{}, err
+	}
+	more, err := origins(s.cfg.AllowedOrigins)
+	if err != nil {
+		return policies{}, err
+	}
+	for _, u := range append(public, more...) {
+		s.origins[originOf(u)] = true
+	}
+	embedders, err := origins(s.cfg.EmbedOrigins)
+	if err != nil {
+		return policies{}, err
+	}
+	var list []string
+	for _, u := range embedders {
+		list = append(list, originOf(u))
+	}
+	return policies{all: contentSecurityPolicy(public[0], nil), room: contentSecurityPolicy(public[0], list)}, nil
+}
+
+// origins reads addresses of web sites.
+func origins(list []string) (urls []*url.URL, err error) {
+	for _, raw := range list {
 		u, err := url.Parse(raw)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return "", fmt.Errorf("%q is not the address of a web site", raw)
+			return nil, fmt.Errorf("%q is not the address of a web site", raw)
 		}
-		s.origins[originOf(u)] = true
-		if i == 0 {
-			policy = contentSecurityPolicy(u)
-		}
+		urls = append(urls, u)
 	}
-	return policy, nil
+	return urls, nil
 }
 
 // originOf serialises an origin as browsers do (RFC 6454 §6.2): in lower case,

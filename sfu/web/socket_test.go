@@ -251,7 +251,7 @@ func TestThePolicyNamesTheSocketOfThePublicURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := contentSecurityPolicy(u); !strings.Contains(got, want) {
+		if got := contentSecurityPolicy(u, nil); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", public, got)
 		}
 	}

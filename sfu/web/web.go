@@ -3,7 +3,8 @@
 //
 // A request comes in through a listener of our own (listener.go), which knows
 // every open connection, and through Hertz to one of the routes that [New]
-// lists. Pages come from memory with their ETag (pages.go). /ws passes the
+// lists. Pages come from memory with their ETag, compressed where the browser
+// takes that (pages.go), and QR codes are drawn (qr.go). /ws passes the
 // Origin check and the cap per address and is handed, as a WebSocket, to
 // [Config].Sockets (socket.go). The bridge's requests pass the signature check
 // and the role before anything of their bodies is read (internal.go), those of
@@ -50,6 +51,9 @@ const (
 	shutdownTimeout = 2 * time.Second  // for requests under way when the server closes
 )
 
+// roomPage is the page that sites of Config.EmbedOrigins may embed.
+const roomPage = "/room.html"
+
 // maxHeader bounds the header fields of a request, in bytes.
 const maxHeader = 32 << 10
 
@@ -67,13 +71,14 @@ type Calls interface {
 	Event(ctx context.Context, e wire.CallEvent) error
 }
 
-// Config is what a Server needs. TLS, AllowedOrigins, TrustedProxies, Ready,
-// Metrics, Operators and Logger may be left out.
+// Config is what a Server needs. TLS, AllowedOrigins, EmbedOrigins,
+// TrustedProxies, Ready, Metrics, Operators, Logger and Now may be left out.
 type Config struct {
 	Listen         string // "127.0.0.1:8080"; port 0 is any free one
 	TLS            *tls.Config
 	PublicURL      string   // where browsers find the pages: scheme, host and port
 	AllowedOrigins []string // of WebSockets, beside PublicURL
+	EmbedOrigins   []string // whose pages may show the room in a frame; none by default
 	TrustedProxies []netip.Prefix
 	Files          fs.FS // the pages, index.html among them
 	Sockets        Sockets
@@ -84,6 +89,7 @@ type Config struct {
 	Metrics   http.Handler
 	Operators *Operators // nil: there is no operators' API
 	Logger    *slog.Logger
+	Now       func() time.Time // for the rates of strangers
 }
 
 // Server is a running web server.
@@ -97,6 +103,8 @@ type Server struct {
 	ctx      context.Context // ends when the sockets must
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the server has stopped accepting
+	codes    *rate         // of QR codes
+	keys     *rate         // of wrong API keys
 
 	conversations conversations
 	closing       sync.Once
@@ -109,7 +117,11 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, done: make(chan struct{})}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger, done: make(chan struct{}),
+		codes: newRate(codeBurst, codesPerSecond), keys: newRate(wrongKeyBurst, wrongKeysPerSecond)}
 	policy, err := s.setOrigins()
 	if err != nil {
 		return nil, err
@@ -154,13 +166,22 @@ func New(cfg Config) (*Server, error) {
 }
 
 // routes is the list of all routes.
-func (s *Server) routes(pages []page, policy string) {
+func (s *Server) routes(pages []page, policy policies) {
 	h := s.hertz
-	h.Use(s.recover, headers(policy))
+	h.Use(s.recover, headers(policy.all))
 	for _, p := range pages {
+		if p.path == roomPage {
+			p.policy = policy.room
+		}
 		h.GET(p.path, p.serve)
 		h.HEAD(p.path, p.serve)
+		if folder := p.folder(); folder != "" {
+			h.GET(folder, toFolder(folder))
+			h.HEAD(folder, toFolder(folder))
+		}
 	}
+	h.GET("/qr.svg", s.code("image/svg+xml", modules.svg))
+	h.GET("/qr.png", s.code("image/png", modules.png))
 	h.GET("/ws", s.socket)
 	h.POST(wire.PathLegs, s.legs)
 	h.POST(wire.PathEvents, s.events)

@@ -198,7 +198,7 @@ func TestAPageTheBrowserHasIsNotSentAgain(t *testing.T) {
 
 func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 	st := newSite(t, nil)
-	for _, path := range []string{"/", "/room.html", "/js/app.js", "/nothing", "/healthz", "/ws"} {
+	for _, path := range []string{"/", "/room.html", "/icon.svg", "/nothing", "/healthz", "/ws"} {
 		resp, _ := st.do(t, "GET", path, nil)
 		csp := resp.Header.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';",
@@ -217,6 +217,19 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 		}
 		if !strings.Contains(resp.Header.Get("Permissions-Policy"), "microphone=(self)") {
 			t.Errorf("%s: %s", path, resp.Header.Get("Permissions-Policy"))
+		}
+	}
+}
+
+func TestScriptsAndStylesAreSentWithoutTheHeadersOfDocuments(t *testing.T) {
+	st := newSite(t, nil)
+	for _, path := range []string{"/js/app.js", "/base.css"} {
+		resp, _ := st.do(t, "GET", path, nil)
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Cross-Origin-Resource-Policy": "same-origin", "Content-Security-Policy": "", "Permissions-Policy": "", "Server": ""} {
+			if got := resp.Header.Get(name); got != want {
+				t.Errorf("%s: %s: %q, want %q", path, name, got, want)
+			}
 		}
 	}
 }

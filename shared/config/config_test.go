@@ -67,6 +67,8 @@ data_dir: /var/lib/dialroom
 sfu:
   listen: "[::1]:0"
   public_url: https://call.example.org
+  add_phone: false
+  embed_origins: ["https://crm.example.com:8443"]
   allowed_origins: ["https://crm.example.org", "http://localhost:3000"]
   tls: {cert: a.pem, key: b.pem}
   trusted_proxies: [10.0.0.0/8, "::1/128"]
@@ -130,6 +132,8 @@ ledger: {retention: 8760h}
 		DataDir: "/var/lib/dialroom",
 		SFU: SFU{
 			Listen: "[::1]:0", PublicURL: "https://call.example.org",
+			AddPhone:       false,
+			EmbedOrigins:   []string{"https://crm.example.com:8443"},
 			AllowedOrigins: []string{"https://crm.example.org", "http://localhost:3000"},
 			TLS:            TLS{Cert: "a.pem", Key: "b.pem"},
 			TrustedProxies: []string{"10.0.0.0/8", "::1/128"},

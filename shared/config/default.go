@@ -14,6 +14,7 @@ func Default() Config {
 			BridgeURL:      "http://127.0.0.1:8090",
 			LegListen:      "127.0.0.1:0",
 			EmptyRoomGrace: 15 * time.Second,
+			AddPhone:       true,
 		},
 		Bridge: Bridge{
 			Listen:    "127.0.0.1:8090",

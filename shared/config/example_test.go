@@ -30,7 +30,7 @@ func TestTheExampleNamesEveryKeyAndSaysTheDefaults(t *testing.T) {
 	trunk.AllowedSources, trunk.AllowedPrefixes, trunk.Rewrite = []string{}, []string{}, []Rewrite{}
 	want.Fraud.Rates = []Rate{}
 	want.Trunks = []Trunk{trunk}
-	for _, list := range []*[]string{&want.SFU.AllowedOrigins, &want.SFU.TrustedProxies, &want.Fraud.Allow, &want.Fraud.Block} {
+	for _, list := range []*[]string{&want.SFU.AllowedOrigins, &want.SFU.EmbedOrigins, &want.SFU.TrustedProxies, &want.Fraud.Allow, &want.Fraud.Block} {
 		*list = []string{}
 	}
 	if !reflect.DeepEqual(*cfg, want) {

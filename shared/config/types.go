@@ -55,6 +55,8 @@ type SFU struct {
 	BridgeURL      string        `yaml:"bridge_url"`
 	LegListen      string        `yaml:"leg_listen"` // RTP from and to the bridge, default 127.0.0.1:0
 	EmptyRoomGrace time.Duration `yaml:"empty_room_grace"`
+	AddPhone       bool          `yaml:"add_phone"`     // pages may dial other numbers than that of their link
+	EmbedOrigins   []string      `yaml:"embed_origins"` // sites whose pages may show the room in a frame
 	APIKeys        []APIKey      `yaml:"api_keys"`
 }
 

@@ -6,6 +6,11 @@ import "errors"
 // must be. Its text may travel to the sender.
 var ErrUnauthorized = errors.New("the request is not signed as it must be")
 
+// ErrStore is the answer to a request that is signed as it must be and cannot be
+// remembered, on a full disk for example: it could come again, so it is refused.
+// Only who has a key can see it.
+var ErrStore = errors.New("the request cannot be remembered")
+
 // ErrTooLarge refuses to sign a body of more than MaxBody.
 var ErrTooLarge = errors.New("sign: body too large")
 
@@ -23,18 +28,24 @@ var (
 	errForgot   = errors.New("signed at a time whose nonces are no longer known")
 	errReplay   = errors.New("nonce seen before")
 	errFlood    = errors.New("more requests in the window than nonces are kept for")
-	errStore    = errors.New("nonce cannot be stored")
 	errClosed   = errors.New("the verifier is closed")
 )
 
-// unauthorized is ErrUnauthorized to everybody but the log.
+// unauthorized is ErrUnauthorized, or ErrStore, to everybody but the log.
 type unauthorized struct {
 	keyID string
 	cause error
 }
 
-func (e *unauthorized) Error() string   { return ErrUnauthorized.Error() }
-func (e *unauthorized) Is(t error) bool { return t == ErrUnauthorized }
+func (e *unauthorized) public() error {
+	if errors.Is(e.cause, ErrStore) {
+		return ErrStore
+	}
+	return ErrUnauthorized
+}
+
+func (e *unauthorized) Error() string   { return e.public().Error() }
+func (e *unauthorized) Is(t error) bool { return t == e.public() }
 
 // Cause says, for the log alone, why Verify refused; nil for other errors.
 func Cause(err error) error {

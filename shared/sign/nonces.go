@@ -171,7 +171,7 @@ func (s *nonces) use(keyID, nonce string, created int64, now time.Time) error {
 	}
 	e := entry{tag: t, created: created, keyID: keyID}
 	if err := s.write(e); err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	s.keep(e)
 	return nil

@@ -251,7 +251,7 @@ func TestANonceThatCannotBeWrittenIsRefused(t *testing.T) {
 	v := process(t, file, clock)
 	kill(v) // from here on writing fails
 	r := signed(t, testNow())
-	if err := r.verify(v); !errors.Is(Cause(err), errStore) {
+	if err := r.verify(v); !errors.Is(err, ErrStore) || errors.Is(err, ErrUnauthorized) || err.Error() != ErrStore.Error() || Cause(err) == nil {
 		t.Errorf("got %v", Cause(err))
 	}
 	// The disk is back: the file is written anew and the request passes.

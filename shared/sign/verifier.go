@@ -54,8 +54,9 @@ func NewVerifier(keys []Key, nonceFile string, start time.Time, now func() time.
 
 // Verify checks a request and returns the key it was signed with. path and
 // rawQuery are as on the wire: still escaped, the query without its "?". body
-// is nil or empty when there is none. Every error is [ErrUnauthorized]; see
-// [Cause]. A request that passed does not pass again.
+// is nil or empty when there is none. Every error is [ErrUnauthorized] or, for a
+// request of somebody with a key, [ErrStore]; see [Cause]. A request that passed
+// does not pass again.
 func (v *Verifier) Verify(method, path, rawQuery string, h http.Header, body []byte) (Key, error) {
 	f, err := parse(h)
 	if err != nil {

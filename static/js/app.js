@@ -9,15 +9,15 @@
 
 import { capture } from "./devices.js";
 import { byId } from "./dom.js";
-import { cleanName, ownRoom, parseLink } from "./link.js";
+import { start, t } from "./i18n.js";
+import { ownRoom, parseLink } from "./link.js";
+import { PreJoin } from "./prejoin.js";
 import { Room } from "./room.js";
 import { slug } from "./slug.js";
 import { claim, Visit } from "./visit.js";
 
 /** A permission that was given before is there at once; only a real question needs an explanation. Milliseconds. */
 const QUESTION = 700;
-/** Where the last name typed into the form is kept. */
-const NAME_KEY = "dialroom:name";
 
 /** @type {Room | null} */
 let room = null;
@@ -25,7 +25,7 @@ let room = null;
 /**
  * Shows one of the page's views and hides the others.
  *
- * @param {"room" | "asking" | "permission" | "left" | "broken"} name
+ * @param {"room" | "asking" | "permission" | "left" | "broken" | "unable"} name
  */
 function show(name) {
   for (const view of document.querySelectorAll("[data-view]")) {
@@ -34,87 +34,96 @@ function show(name) {
 }
 
 async function main() {
-  document.documentElement.dataset.connection = "connecting";
+  const page = document.documentElement;
+  page.dataset.connection = "connecting";
+  page.dataset.started = "";
+  await start();
   const own = ownRoom(location.href, slug);
   if (own) history.replaceState(history.state, "", own); // a reload stays in it, and others can be asked in
   const link = parseLink(location.search);
   for (const place of document.querySelectorAll("[data-room-name]")) place.textContent = link.room;
-  if (!link.room) {
-    show("broken");
-    return;
-  }
+  if (!link.room) return show("broken");
   document.title = link.room + " · Dialroom";
+  if (typeof RTCPeerConnection !== "function" || typeof WebSocket !== "function") return show("unable");
   const visit = Visit.here(link.room);
-  const name = link.name || visit.memory?.name || (await askName());
-  await enter(link, name, visit);
+  const name = link.name || visit.memory?.name;
+  if (name) return enter(link, before(link, name, visit), visit);
+  show("asking");
+  const joining = await new PreJoin(link).ask();
+  const { muted, camera } = joining;
+  visit.switched({ muted, ...(camera === undefined ? {} : { camera }) });
+  await enter(link, joining, visit);
+}
+
+/**
+ * Joining with what was switched before: by the link, or by the person in this visit.
+ *
+ * @param {import("./link.js").Link} link
+ * @param {string} name
+ * @param {Visit} visit
+ * @returns {import("./prejoin.js").Joining}
+ */
+function before(link, name, visit) {
+  const { muted = false, camera = link.camera } = visit.switches;
+  return { name, muted, captured: capture({ microphone: true, camera }) };
 }
 
 /**
  * @param {import("./link.js").Link} link
- * @param {string} name
+ * @param {import("./prejoin.js").Joining} joining
  * @param {Visit} visit
  */
-async function enter(link, name, visit) {
+async function enter(link, { name, captured: asked, muted }, visit) {
   show("room");
   const question = setTimeout(() => show("permission"), QUESTION);
-  const captured = await capture({ microphone: true, camera: link.camera });
+  const captured = await Promise.race([asked, listening(asked)]);
   clearTimeout(question);
   const memory = visit.memory;
   const resume = memory && (await claim(memory.id)) ? memory.token : undefined;
   show("room");
-  room = new Room({
-    link, name, visit, captured, resume,
-    left: (why, entered) => {
-      room = null;
-      byId("left-title").textContent = !why ? "You have left the room" : entered ? "You are not in the room any more" : "You cannot join this room";
-      byId("left-why").textContent = why || "Calls that nobody else is in have been hung up.";
-      show("left");
-      byId("rejoin").focus();
-    },
-  });
+  room = new Room({ link, name, visit, captured, muted, resume, left: (why, entered) => left(link, why, entered) });
   byId("rejoin").onclick = () => {
     visit.again = true; // coming back rings nobody by itself
-    void enter(link, name, visit);
+    void enter(link, before(link, name, visit), visit);
   };
 }
 
-/** @returns {Promise<string>} what the person typed */
-function askName() {
-  const input = /** @type {HTMLInputElement} */ (byId("name"));
-  const form = /** @type {HTMLFormElement} */ (byId("name-form"));
-  show("asking");
-  input.value = storedName();
-  input.focus();
+/**
+ * Somebody who would rather not answer the browser's question listens only.
+ *
+ * @param {Promise<import("./devices.js").Captured>} asked
+ * @returns {Promise<import("./devices.js").Captured>}
+ */
+function listening(asked) {
   return new Promise((resolve) => {
-    form.onsubmit = (event) => {
-      event.preventDefault();
-      const name = cleanName(input.value);
-      input.setAttribute("aria-invalid", String(!name));
-      if (!name) {
-        input.focus();
-        return;
-      }
-      storeName(name);
-      resolve(name);
+    byId("listen").onclick = () => {
+      // An answer that comes later would open a microphone that nobody expects.
+      void asked.then(({ microphone, camera }) => [microphone, camera].forEach((track) => track?.stop()));
+      resolve({ microphone: null, camera: null, problem: t("devices.unheard") });
     };
   });
 }
 
-function storedName() {
-  try {
-    return localStorage.getItem(NAME_KEY) ?? "";
-  } catch {
-    return "";
-  }
-}
+/** Coming back leads nowhere: another window has the visit, somebody was taken out, or the link is spent. */
+const FINAL = new Set(["removed", "link-expired", "link-used", "link-invalid", "bad-room"]);
 
-/** @param {string} name */
-function storeName(name) {
-  try {
-    localStorage.setItem(NAME_KEY, name);
-  } catch {
-    // Forbidden or full: the form asks again next time.
-  }
+/**
+ * The page after the room.
+ *
+ * @param {import("./link.js").Link} link
+ * @param {import("./signal.js").Why} why
+ * @param {boolean} entered whether we ever were in the room
+ */
+function left(link, { code, text }, entered) {
+  room = null;
+  const title = code === "removed" ? "left.removed" : !code || code === "left" ? "left.left" : entered ? "left.lost" : "left.barred";
+  byId("left-title").textContent = t(title);
+  byId("left-why").textContent = code && code !== "left" ? text : link.number ? t("left.calls") : "";
+  const rejoin = byId("rejoin");
+  rejoin.hidden = FINAL.has(code);
+  rejoin.textContent = t(entered || !code ? "left.rejoin" : "left.again");
+  show("left");
+  (rejoin.hidden ? byId("left-title") : rejoin).focus();
 }
 
 Object.defineProperty(window, "dialroom", {

@@ -1,5 +1,5 @@
 /**
- * The telephone calls of the room: one card each, when to dial, and ringback.
+ * The telephone calls of the room: one tile each, when to dial, and ringback.
  *
  * The number of the link is dialled once per visit, and only when the browser
  * has been given a microphone or the person has pressed the button: a program
@@ -8,14 +8,16 @@
  */
 
 import { CallCard } from "./callcard.js";
+import { t } from "./i18n.js";
 import { sameNumber } from "./link.js";
+import { callWords } from "./words.js";
 
 /** @typedef {import("../protocol").Call} Call */
 /** @typedef {import("../protocol").ToServer} ToServer */
 
 /**
  * @typedef {object} Options
- * @property {HTMLElement} container for the cards
+ * @property {Pick<import("./stage.js").Stage, "put" | "drop" | "pin" | "focus" | "pinned">} stage
  * @property {string} number of the link, "" when it has none
  * @property {string} trunk  of the link
  * @property {boolean} microphone whether the browser has given one
@@ -33,6 +35,11 @@ export class Calls {
   #o;
   /** @type {CallCard[]} */
   #cards = [];
+  /** Their names on the stage. @type {Map<CallCard, string>} */
+  #keys = new Map();
+  #made = 0;
+  /** Phones as participants, by their calls. @type {Map<string, import("../protocol").Participant>} */
+  #phones = new Map();
   #microphone;
   #ready = false;
   #pressed = false;
@@ -63,7 +70,7 @@ export class Calls {
   /** What the document's title says about the calls; "" when there is nothing to say. */
   get headline() {
     const card = this.#cards.find((c) => c.live);
-    return card ? `${card.call.number}: ${card.call.state}` : "";
+    return card ? t("card.headline", { number: card.call.number, state: callWords(card.call) }) : "";
   }
 
   get count() {
@@ -82,12 +89,13 @@ export class Calls {
    * @param {CallCard | undefined} card that shows it; a live call of another page may have taken it
    * @param {string} number
    * @param {boolean} again
+   * @param {boolean} [add] whether a person has typed the number
    */
-  #dial(card, number, again) {
+  #dial(card, number, again, add = false) {
     const trunk = sameNumber(number, this.#o.number) ? this.#o.trunk : "";
-    const sent = this.#o.send({ type: "dial", number, ...(trunk ? { trunk } : {}), ...(again ? { again } : {}) });
+    const sent = this.#o.send({ type: "dial", number, ...(trunk ? { trunk } : {}), ...(again ? { again } : {}), ...(add ? { add } : {}) });
     if (!sent) {
-      this.#o.problem("There is no connection at the moment. Please try again.");
+      this.#o.problem(t("card.offline"));
       return;
     }
     this.#dialled = true;
@@ -95,10 +103,24 @@ export class Calls {
     card.update({ id: "", number, state: "waiting" });
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => {
-      if (card.call.state === "waiting") card.update({ ...card.call, state: "ended", text: "The server did not answer." });
+      if (card.call.state === "waiting") card.update({ ...card.call, state: "ended", text: t("card.no-answer-from-server") });
       this.#o.changed();
     }, LOST_DIAL);
     this.#o.changed();
+  }
+
+  /**
+   * Calls a number that somebody has typed. One that is being called already is not called twice.
+   *
+   * @param {string} number
+   */
+  add(number) {
+    this.#o.sound.allow();
+    const known = this.#cards.find((c) => sameNumber(c.call.number, number));
+    if (known?.live || known?.call.state === "waiting") return;
+    const linked = sameNumber(number, this.#o.number);
+    // A card whose call is over shows the new one: the person has asked for it again.
+    this.#dial(known ?? this.#add({ id: "", number, state: "waiting" }), number, known !== undefined, !linked);
   }
 
   /** @param {CallCard} card whose button was pressed */
@@ -106,7 +128,7 @@ export class Calls {
     this.#o.sound.allow();
     const { number, state } = card.call;
     if (state !== "idle" || this.#o.visit.dialled(number)) {
-      this.#dial(card, number, true);
+      this.#dial(card, number, true, !sameNumber(number, this.#o.number));
       return;
     }
     this.#pressed = true;
@@ -124,9 +146,9 @@ export class Calls {
     for (const card of this.#cards) {
       const { id, number, state } = card.call;
       if (card.live && !calls.some((c) => c.id === id)) {
-        card.update({ ...card.call, state: "ended", reason: "", text: "The call has ended." });
+        card.update({ ...card.call, state: "ended", reason: "", text: t("call.ended") });
       } else if (!card.live && id === "" && state !== "ended" && this.#o.visit.dialled(number)) {
-        const text = this.#dialled ? "The connection was lost while calling." : "The call is over. It is not placed again by itself.";
+        const text = t(this.#dialled ? "card.lost" : "card.over");
         card.update({ ...card.call, state: "ended", text });
       }
     }
@@ -157,6 +179,9 @@ export class Calls {
       ?? this.#cards.find((c) => !c.live && c.call.id !== "" && sameNumber(c.call.number, call.number))
       ?? this.#add(call);
     card.update(call, seen);
+    const person = this.#phones.get(call.id);
+    if (person) card.person(person);
+    if (over) this.#phones.delete(call.id);
     this.#sounds();
     this.#o.changed();
   }
@@ -168,6 +193,23 @@ export class Calls {
    */
   speaking(ids) {
     for (const card of this.#cards) card.speaking(card.live && ids.has(card.call.participant ?? ""));
+  }
+
+  /**
+   * Takes what is new about a phone as a participant: its name, and whether an owner has muted it.
+   *
+   * @param {import("../protocol").Participant} person
+   */
+  person(person) {
+    if (person.kind !== "phone" || !person.call) return;
+    this.#phones.set(person.call, person);
+    this.#cards.find((c) => c.call.id === person.call)?.person(person);
+  }
+
+  /** Marks the pinned tile; called when the stage has been arranged. */
+  arranged() {
+    const { pinned } = this.#o.stage;
+    for (const [card, key] of this.#keys) card.pinned = key === pinned;
   }
 
   /**
@@ -188,6 +230,7 @@ export class Calls {
 
   /** @param {import("./callcard.js").CardCall} call */
   #add(call) {
+    const key = "call " + this.#made++;
     /** @type {CallCard} */
     const card = new CallCard(call, {
       hangup: () => this.#o.send({ type: "hangup", call: card.call.id }),
@@ -197,25 +240,35 @@ export class Calls {
       },
       dial: () => this.#press(card),
       dismiss: () => this.#remove(card),
+      pin: () => this.#o.stage.pin(key),
+      keypad: (open) => this.#o.stage.focus(open ? key : ""),
     });
     this.#cards.push(card);
-    this.#o.container.append(card.element);
+    this.#keys.set(card, key);
+    this.#o.stage.put(key, "phone", card.element);
     this.#o.changed();
     return card;
   }
 
   /** @param {CallCard} card */
   #remove(card) {
-    card.close();
+    this.#drop(card);
     this.#cards = this.#cards.filter((c) => c !== card);
     this.#sounds();
     this.#o.changed();
   }
 
+  /** @param {CallCard} card */
+  #drop(card) {
+    card.close();
+    this.#o.stage.drop(this.#keys.get(card) ?? "");
+    this.#keys.delete(card);
+  }
+
   /** Takes everything away. */
   close() {
     clearTimeout(this.#patience);
-    for (const card of this.#cards) card.close();
+    for (const card of this.#cards) this.#drop(card);
     this.#cards = [];
     this.#o.sound.ringback(false);
   }

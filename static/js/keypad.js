@@ -1,6 +1,7 @@
 /** Twelve keys for a telephone menu. Digits can be typed too, while the keypad is open. */
 
 import { make } from "./dom.js";
+import { t } from "./i18n.js";
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 const LETTERS = ["", "ABC", "DEF", "GHI", "JKL", "MNO", "PQRS", "TUV", "WXYZ", "", "", ""];
@@ -9,7 +10,7 @@ const SHOWN = 16;
 
 export class Keypad {
   #press;
-  #display = make("output", { class: "keypad-digits", "aria-label": "Digits sent", "data-testid": "digits" });
+  #display = make("output", { class: "keypad-digits", "aria-label": t("keypad.digits"), "data-testid": "digits" });
   /** @type {Map<string, HTMLButtonElement>} */
   #keys = new Map();
   element;
@@ -23,7 +24,7 @@ export class Keypad {
       this.#keys.set(digit, key);
       return key;
     });
-    this.element = make("div", { class: "keypad", role: "group", "aria-label": "Telephone keys", hidden: true },
+    this.element = make("div", { class: "keypad", role: "group", "aria-label": t("keypad.keys"), hidden: true },
       this.#display, make("div", { class: "keys" }, ...keys));
   }
 

@@ -21,7 +21,7 @@
  */
 
 /** Extensions have two to six digits; anything longer is a number of the world. */
-const MAX_EXTENSION = 6;
+export const MAX_EXTENSION = 6;
 
 /** Longer names are cut: they would only be cut on the tile. */
 export const MAX_NAME = 64;
@@ -34,7 +34,8 @@ export const MAX_NAME = 64;
  */
 export function parseLink(search) {
   const query = new URLSearchParams(search);
-  const get = (/** @type {string} */ key) => query.get(key) ?? query.get("amp;" + key) ?? "";
+  // Templates leave parameters empty and append their own: the first that says something counts.
+  const get = (/** @type {string} */ key) => [...query.getAll(key), ...query.getAll("amp;" + key)].find((v) => v.trim()) ?? "";
   return {
     room: get("room").trim(),
     name: cleanName(get("name")),

@@ -11,7 +11,9 @@
  * codec where the browser cannot do it in place, and to restart ICE.
  */
 
-import { slotStats, senderStats } from "./stats.js";
+import { fingerprint, phoneCodecs, PICTURES, prefer } from "./codecs.js";
+import { encodingsOf, tune } from "./encodings.js";
+import { healthOf, senderStats, slotStats } from "./stats.js";
 
 /** @typedef {import("../protocol").TrackKind} TrackKind */
 /** @typedef {import("../protocol").PhoneCodec} PhoneCodec */
@@ -30,10 +32,9 @@ import { slotStats, senderStats } from "./stats.js";
 
 /** How many people are heard, phones heard and pictures seen at once; the server chooses which. */
 const POOL = { voice: 4, phone: 2, video: 6 };
-/** Enough for 720p of a face; a room of six is still 8 Mbit/s down. */
-const CAMERA_BITRATE = 1_300_000;
-/** Text on a screen needs more than a face, at fewer frames. */
-const SCREEN_BITRATE = 2_500_000;
+/** The pool of pictures grows by so many, up to so many: an offer stays well below the 64 KiB the server takes. */
+const MORE_PICTURES = 3;
+const MOST_PICTURES = 24;
 
 /** A silent connection often comes back by itself within a second or two. */
 const FIRST_REPAIR = 1500;
@@ -67,6 +68,10 @@ export class Media {
   #repair;
   /** @type {PhoneCodec} */
   #preferred = "PCMA";
+  #pictures = POOL.video;
+  /** Sizes of the camera's picture that somebody gets, null for all. @type {string[] | null} */
+  #layers = null;
+  #wished = 0;
 
   /** @param {Callbacks} on */
   constructor(on) {
@@ -82,15 +87,15 @@ export class Media {
     this.#waiting = false;
     this.#next = "";
 
-    this.#publish(pc, "mic", "audio", {});
-    this.#publish(pc, "phone", "audio", { active: false });
-    this.#publish(pc, "camera", "video", { maxBitrate: CAMERA_BITRATE });
-    if (this.#tracks.get("screen")) this.#publish(pc, "screen", "video", { maxBitrate: SCREEN_BITRATE });
-    if (this.#tracks.get("screen-audio")) this.#publish(pc, "screen-audio", "audio", {});
+    this.#publish(pc, "mic", "audio");
+    this.#publish(pc, "phone", "audio");
+    this.#publish(pc, "camera", "video");
+    if (this.#tracks.get("screen")) this.#publish(pc, "screen", "video");
+    if (this.#tracks.get("screen-audio")) this.#publish(pc, "screen-audio", "audio");
 
-    this.#receive(pc, "voice", "audio", ["opus"]);
-    this.#receive(pc, "phone", "audio", ["PCMA", "PCMU", "G722"]);
-    this.#receive(pc, "video", "video", []);
+    this.#receive(pc, "voice", "audio", ["opus"], POOL.voice);
+    this.#receive(pc, "phone", "audio", ["PCMA", "PCMU", "G722"], POOL.phone);
+    this.#receive(pc, "video", "video", PICTURES, this.#pictures);
     pc.onconnectionstatechange = () => this.#changed(pc);
     return pc;
   }
@@ -99,11 +104,10 @@ export class Media {
    * @param {RTCPeerConnection} pc
    * @param {TrackKind} kind
    * @param {"audio" | "video"} medium
-   * @param {RTCRtpEncodingParameters} encoding
    */
-  #publish(pc, kind, medium, encoding) {
-    const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: [encoding] });
-    if (medium === "audio") this.#prefer(line, kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
+  #publish(pc, kind, medium) {
+    const line = pc.addTransceiver(this.#tracks.get(kind) ?? medium, { direction: "sendonly", sendEncodings: encodingsOf(kind) });
+    prefer(line, medium === "video" ? PICTURES : kind === "phone" ? phoneCodecs(this.#preferred) : ["opus"]);
     this.#lines.set(kind, line);
     return line;
   }
@@ -112,28 +116,16 @@ export class Media {
    * @param {RTCPeerConnection} pc
    * @param {Slot["pool"]} pool
    * @param {"audio" | "video"} medium
-   * @param {string[]} names of codecs; empty for all of the medium
+   * @param {string[]} names of codecs
+   * @param {number} count
    */
-  #receive(pc, pool, medium, names) {
-    for (let i = 0; i < POOL[pool]; i++) {
+  #receive(pc, pool, medium, names, count) {
+    for (let i = 0; i < count; i++) {
       const line = pc.addTransceiver(medium, { direction: "recvonly" });
-      if (names.length > 0) this.#prefer(line, names);
+      prefer(line, names);
       this.#slots.push({ pool, line, use: null });
       if (medium === "audio") this.#on.sound(pool + i, line.receiver.track);
     }
-  }
-
-  /**
-   * Narrows a line to codecs, in this order. CN and telephone-event fall away
-   * with it, so the telephone rendition has a packet every 20 ms.
-   *
-   * @param {RTCRtpTransceiver} line
-   * @param {string[]} names
-   */
-  #prefer(line, names) {
-    const known = RTCRtpReceiver.getCapabilities("audio")?.codecs ?? [];
-    const chosen = names.flatMap((name) => known.filter((c) => c.mimeType.toLowerCase() === "audio/" + name.toLowerCase()));
-    if (chosen.length > 0) line.setCodecPreferences?.(chosen);
   }
 
   /**
@@ -178,6 +170,7 @@ export class Media {
     const next = this.#next;
     this.#next = "";
     if (next) void this.offer(next);
+    else this.#grow();
   }
 
   /** The socket is gone, and with it any answer that was to come. */
@@ -209,14 +202,15 @@ export class Media {
    * @param {MediaStreamTrack | null} track
    */
   async setTrack(kind, track) {
+    // What a screen shows is mostly still and must be sharp; what it sounds like is not speech.
+    if (track && kind.startsWith("screen")) track.contentHint = track.kind === "video" ? "detail" : "music";
     this.#tracks.set(kind, track);
     const line = this.#lines.get(kind);
     if (line) {
       await line.sender.replaceTrack(track);
       this.#apply();
     } else if (track) {
-      const bitrate = kind === "screen" ? { maxBitrate: SCREEN_BITRATE } : {};
-      this.#publish(this.#pc, kind, track.kind === "video" ? "video" : "audio", bitrate);
+      this.#publish(this.#pc, kind, track.kind === "video" ? "video" : "audio");
       await this.offer();
     }
     if (kind === "mic") await this.setTrack("phone", track);
@@ -228,6 +222,12 @@ export class Media {
     this.#apply();
   }
 
+  /** @param {string[]} layers sizes of the camera's picture that somebody gets */
+  wantLayers(layers) {
+    this.#layers = layers;
+    this.#apply();
+  }
+
   #apply() {
     const { mic, camera, screen, phone } = this.#want;
     /** @type {[TrackKind, boolean][]} */
@@ -235,47 +235,12 @@ export class Media {
     for (const [kind, on] of active) {
       const line = this.#lines.get(kind);
       if (!line) continue;
+      const wanted = { active: on, layers: kind === "camera" ? this.#layers : null, codec: kind === "phone" && phone };
       // One change at a time: a second setParameters on stale parameters would be refused.
-      this.#tuning = this.#tuning.then(() => this.#tune(line, on, kind === "phone" ? phone : false));
+      this.#tuning = this.#tuning.then(async () => {
+        if (!(await tune(line.sender, wanted))) await this.#renegotiate(wanted.codec);
+      });
     }
-  }
-
-  /**
-   * @param {RTCRtpTransceiver} line
-   * @param {boolean} active
-   * @param {false | PhoneCodec} codec
-   */
-  async #tune({ sender }, active, codec) {
-    const parameters = sender.getParameters();
-    const encoding = parameters.encodings[0];
-    if (!encoding) return;
-    const other = codec !== false && this.#codecToSet(parameters, codec);
-    if (encoding.active === active && !other) return;
-    encoding.active = active;
-    if (other) encoding.codec = other;
-    try {
-      await sender.setParameters(parameters);
-    } catch {
-      if (other) await this.#renegotiate(codec);
-      return;
-    }
-    // A browser that does not know encodings[].codec ignores it.
-    if (other && sender.getParameters().encodings[0]?.codec?.mimeType !== other.mimeType) await this.#renegotiate(codec);
-  }
-
-  /**
-   * What to put into the encoding so that `codec` is sent; null when it is sent already.
-   *
-   * @param {RTCRtpSendParameters} parameters
-   * @param {PhoneCodec} codec
-   * @returns {RTCRtpCodec | null}
-   */
-  #codecToSet(parameters, codec) {
-    const mimeType = "audio/" + codec;
-    const same = (/** @type {{mimeType: string} | undefined} */ c) => c?.mimeType.toLowerCase() === mimeType.toLowerCase();
-    if (parameters.codecs.length === 0) return null; // before the first answer
-    if (same(parameters.encodings[0].codec ?? parameters.codecs[0])) return null;
-    return { mimeType, clockRate: 8000, channels: 1 };
   }
 
   /** @param {false | PhoneCodec} codec */
@@ -283,8 +248,26 @@ export class Media {
     const line = this.#lines.get("phone");
     if (!codec || !line || this.#preferred === codec) return;
     this.#preferred = codec;
-    this.#prefer(line, phoneCodecs(codec));
+    prefer(line, phoneCodecs(codec));
     await this.offer();
+  }
+
+  /**
+   * Makes room for pictures. It needs another offer, so it goes in steps.
+   *
+   * @param {number} pictures we would like to see at once
+   */
+  fit(pictures) {
+    this.#wished = Math.min(pictures, MOST_PICTURES);
+    this.#grow();
+  }
+
+  /** One step at a time, so that the page stays quick: the next one follows the answer. */
+  #grow() {
+    if (this.#wished <= this.#pictures || this.#waiting || this.#pc.connectionState !== "connected" || !this.#on.online()) return;
+    this.#pictures += MORE_PICTURES;
+    this.#receive(this.#pc, "video", "video", PICTURES, MORE_PICTURES);
+    void this.offer();
   }
 
   /** @param {Record<string, SlotUse | null>} slots by mid; a slot that is not named stays as it is */
@@ -298,7 +281,6 @@ export class Media {
 
   /**
    * The track of somebody's picture, when a slot carries it.
-   *
    * @param {string} id
    * @param {"camera" | "screen"} kind
    * @returns {MediaStreamTrack | null}
@@ -338,7 +320,6 @@ export class Media {
     }, ms);
   }
 
-  /** @returns {RTCPeerConnectionState} */
   get state() {
     return this.#pc.connectionState;
   }
@@ -351,6 +332,15 @@ export class Media {
       if (entry.type === "media-source" && typeof entry.audioLevel === "number") return entry.audioLevel;
     }
     return null;
+  }
+
+  /** Whether all is well, as numbers. */
+  async health() {
+    const voices = new Map();
+    for (const { use, line } of this.#slots) if (use?.kind === "voice") voices.set(line.mid, use.id);
+    const microphone = new Set(["mic", "phone"].map((kind) => this.#lines.get(/** @type {TrackKind} */ (kind))?.mid ?? ""));
+    const wanted = this.#want.mic || this.#want.phone !== false;
+    return { wanted, ...healthOf(await this.#pc.getStats(), voices, microphone) };
   }
 
   /** Everything that is received and sent now, as numbers. */
@@ -376,21 +366,4 @@ export class Media {
     this.#pc.onconnectionstatechange = null;
     this.#pc.close();
   }
-}
-
-/** @param {string | undefined} sdp */
-function fingerprint(sdp) {
-  return /^a=fingerprint:(.*)$/m.exec(sdp ?? "")?.[1].trim() ?? "";
-}
-
-/**
- * The codecs of the telephone rendition, the wanted one first.
- *
- * @param {PhoneCodec} first
- * @returns {PhoneCodec[]}
- */
-function phoneCodecs(first) {
-  /** @type {PhoneCodec[]} */
-  const both = ["PCMA", "PCMU"];
-  return [first, ...both.filter((c) => c !== first)];
 }

@@ -1,6 +1,7 @@
 /** Sentences above the stage: what is missing, what is wrong, and perhaps a button that helps. */
 
 import { button, icon, make } from "./dom.js";
+import { t } from "./i18n.js";
 
 /** How long a passing notice stays, in milliseconds: time to read two lines. */
 const PASSING = 8000;
@@ -33,7 +34,7 @@ export class Notices {
     const element = make("div", { class: "notice", "data-notice": key }, icon("info"), make("p", {}, text));
     element.append(action
       ? button(action.name, action.icon, "pill accent", action.press)
-      : button("Dismiss", "close", "bare", () => this.set(key, "")));
+      : button(t("notice.dismiss"), "close", "bare", () => this.set(key, "")));
     this.#container.append(element);
     this.#shown.set(key, { element, text });
   }
@@ -43,9 +44,10 @@ export class Notices {
    *
    * @param {string} key
    * @param {string} text
+   * @param {Action} [action]
    */
-  pass(key, text) {
-    this.set(key, text);
+  pass(key, text, action) {
+    this.set(key, text, action);
     setTimeout(() => {
       if (this.#shown.get(key)?.text === text) this.set(key, "");
     }, PASSING);

@@ -6,16 +6,27 @@
  * `connecting`, `connected` (in the room, and media flows), `reconnecting`, `left`.
  */
 
+import { Awake } from "./awake.js";
 import { Calls } from "./calls.js";
-import { canShareScreen, capture, captureScreen } from "./devices.js";
-import { button, byId, rename } from "./dom.js";
+import { roomDevices } from "./devicemenu.js";
+import { byId } from "./dom.js";
+import { t } from "./i18n.js";
 import { Media } from "./media.js";
 import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
+import { Sending } from "./sending.js";
+import { Shortcuts } from "./shortcuts.js";
+import { Sides } from "./sides.js";
 import { Signal } from "./signal.js";
 import { Sound } from "./sound.js";
+import { Standing } from "./standing.js";
+import { Stage } from "./stage.js";
+import { addSwitches, showSwitches } from "./switches.js";
+import { Toolbar } from "./toolbar.js";
 import { claim } from "./visit.js";
+import { errorWords } from "./words.js";
+import { Watch } from "./watch.js";
 
 /** @typedef {import("../protocol").FromServer} FromServer */
 /** @typedef {import("./signal.js").Connection} Connection */
@@ -27,13 +38,12 @@ import { claim } from "./visit.js";
  * @property {import("./visit.js").Visit} visit
  * @property {string} [resume] token of who we were before a reload
  * @property {import("./devices.js").Captured} captured
- * @property {(why: string, entered: boolean) => void} left called once, with a sentence when it was not our wish, and whether we ever were in
+ * @property {boolean} muted whether to begin so
+ * @property {(why: import("./signal.js").Why, entered: boolean) => void} left called once, with a reason when it was not our wish, and whether we ever were in
  */
 
 /** Tiles move while a window is resized; the server hears of it when they rest. Milliseconds. */
 const VIEW_REST = 250;
-/** Media that does not flow by then is blocked somewhere. Milliseconds. */
-const MEDIA_PATIENCE = 12_000;
 
 /** Errors that a person can neither cause nor solve; they are for the console. */
 const SILENT_ERRORS = new Set(["bad-message", "unknown-type", "not-joined", "already-joined", "no-such-call", "bad-offer"]);
@@ -41,46 +51,36 @@ const SILENT_ERRORS = new Set(["bad-message", "unknown-type", "not-joined", "alr
 export class Room {
   #o;
   #id = "";
-  /** @type {Connection} */
-  #signalled = "connecting";
-  #flowed = false;
-  #muted = false;
   #left = false;
-  /** @type {MediaStreamTrack | null} */
-  #microphone;
-  /** @type {MediaStreamTrack | null} */
-  #camera;
-  /** @type {MediaStream | null} */
-  #screen = null;
-  /** @type {WakeLockSentinel | undefined} */
-  #awake;
   #view = "[]";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #viewTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #mediaTimer;
   #abort = new AbortController();
 
+  #awake = new Awake();
+  #shortcuts = new Shortcuts((talking) => this.#sending.talk(talking));
+  #toolbar = new Toolbar(byId("controls"), this.#shortcuts);
   #notices = new Notices(byId("notices"));
-  #sound = new Sound((blocked) => this.#notices.set("hear", blocked ? "The browser holds the sound back." : "",
-    { name: "Tap to hear", icon: "speaker", press: () => this.#sound.allow() }));
+  #standing = new Standing((text) => this.#notices.set("connection", text));
+  #sound = new Sound((blocked) => this.#notices.set("hear", blocked ? t("room.hear-blocked") : "",
+    { name: t("room.hear"), icon: "speaker", press: () => this.#sound.allow() }));
   #media;
   #calls;
+  #stage;
   #people;
   #signal;
   #meter;
-  #muteButton = button("Mute", "mic", "control", () => void this.#toggleMute());
-  #cameraButton = button("Turn camera off", "camera", "control", () => void this.#toggleCamera());
-  #screenButton = button("Share screen", "screen", "control", () => void this.#toggleScreen());
+  #watch;
+  #sending;
+  #sides;
 
   /** @param {Options} options */
   constructor(options) {
     this.#o = options;
     const { link, visit, captured } = options;
-    this.#microphone = captured.microphone;
-    this.#camera = captured.camera;
 
-    this.#people = new People(byId("people"), () => this.#changed());
+    this.#stage = new Stage(byId("people"), () => this.#arranged());
+    this.#people = new People(this.#stage, () => this.#changed());
     this.#media = new Media({
       offer: (sdp, tracks) => this.#signal.send({ type: "offer", sdp, tracks }),
       online: () => this.#signal.welcomed,
@@ -88,9 +88,28 @@ export class Room {
       sound: (key, track) => this.#sound.play(key, track),
       slots: () => this.#pictures(),
     });
-    this.#meter = new Meter(() => this.#media.level(), {
-      level: (level) => this.#muteButton.style.setProperty("--level", level.toFixed(2)),
-      silent: (silent) => this.#notices.set("silent", silent ? "Your microphone gives no sound. Is it switched off?" : ""),
+    this.#sending = new Sending({
+      track: (kind, track) => this.#media.setTrack(kind, track),
+      changed: () => this.#sayState(),
+      problem: (text) => this.#notices.set("devices", text),
+    });
+    this.#meter = new Meter({
+      level: (level) => byId("controls").style.setProperty("--level", level.toFixed(2)),
+      silent: (silent) => this.#notices.set("silent", silent ? t("room.silent") : ""),
+      talking: (talking) => this.#notices.set("talking", talking ? t("watch.talking") : "",
+        { name: t("bar.unmute"), icon: "mic", press: () => this.#sending.mute(false) }),
+    }, () => this.#media.level());
+    this.#watch = new Watch({
+      health: () => this.#media.health(),
+      show: (id, quality) => this.#people.quality(id, quality),
+      people: () => this.#people.all,
+      now: () => ({
+        me: this.#id,
+        connected: document.documentElement.dataset.connection === "connected",
+        audio: this.#sending.state.audio,
+        systemMuted: this.#sending.microphone?.muted ?? false,
+      }),
+      notice: (key, text) => this.#notices.set(key, text),
     });
     this.#signal = new Signal(socketURL(), { room: link.room, name: options.name, link: link.token, resume: options.resume }, {
       state: (state) => this.#connection(state),
@@ -99,7 +118,7 @@ export class Room {
       refused: (why) => this.#leave(why),
     });
     this.#calls = new Calls({
-      container: byId("calls"), number: link.number, trunk: link.trunk, visit,
+      stage: this.#stage, number: link.number, trunk: link.trunk, visit,
       microphone: captured.microphone !== null,
       send: (message) => this.#signal.send(message),
       sound: this.#sound,
@@ -107,14 +126,13 @@ export class Room {
       changed: () => this.#changed(),
     });
 
-    const leave = button("Leave", "leave", "control danger", () => this.leave());
-    this.#screenButton.hidden = !canShareScreen();
-    byId("controls").replaceChildren(this.#muteButton, this.#cameraButton, this.#screenButton, leave);
+    this.#sides = this.#addControls();
     this.#notices.set("devices", captured.problem);
-    void this.#useMicrophone(captured.microphone);
-    void this.#useCamera(captured.camera);
+    if (options.muted) this.#sending.mute(true);
+    void this.#sending.useMicrophone(captured.microphone);
+    void this.#sending.useCamera(captured.camera);
 
-    void this.#stayAwake();
+    void this.#awake.hold();
     const { signal } = this.#abort;
     window.addEventListener("online", () => this.#networkChanged(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.#seen(), { signal });
@@ -123,20 +141,37 @@ export class Room {
     network?.addEventListener("change", () => this.#networkChanged(), { signal });
   }
 
+  #addControls() {
+    const [bar, sending] = [this.#toolbar, this.#sending];
+    const devices = roomDevices(sending, this.#sound, this.#notices, this.#abort.signal);
+    addSwitches(bar, {
+      mute: () => void this.#mute(),
+      camera: () => void sending.toggleCamera(),
+      flip: () => devices.flip(),
+      screen: () => void sending.toggleScreen(),
+    });
+    const sides = new Sides({
+      toolbar: bar, link: this.#o.link,
+      send: (message) => this.#signal.send(message),
+      call: (number) => this.#calls.add(number),
+      changed: () => this.#changed(),
+    });
+    bar.add("devices", { name: t("devices.title"), icon: "devices", place: "menu", key: "A", press: () => devices.open() });
+    bar.add("keys", { name: t("keys.title"), icon: "keyboard", place: "menu", key: "?", press: () => this.#shortcuts.help() });
+    bar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
+    return sides;
+  }
+
+  /** Mutes or unmutes; a first microphone may be what the link's call was waiting for. */
+  async #mute() {
+    await this.#sending.toggleMute();
+    if (!this.#left) this.#calls.microphone = this.#sending.microphone !== null;
+  }
+
   /** The page is looked at again: timers may have slept, and the screen is to stay on. */
   #seen() {
     this.#signal.check();
-    void this.#stayAwake();
-  }
-
-  /** Keeps a phone from dimming its screen in a call; the browser lets go whenever the page is hidden. */
-  async #stayAwake() {
-    try {
-      this.#awake = await navigator.wakeLock?.request("screen");
-      if (this.#left) await this.#awake?.release();
-    } catch {
-      // Low battery, or not allowed: the call goes on in the dark.
-    }
+    void this.#awake.hold();
   }
 
   /** Numbers for operators and tests: everything that is received and sent now. */
@@ -151,27 +186,31 @@ export class Room {
 
   /** Leaves for good: the participant goes at once, and the microphone is let go. */
   leave() {
-    this.#leave("");
+    this.#leave({ code: "", text: "" });
   }
 
-  /** @param {string} why */
+  /** @param {import("./signal.js").Why} why */
   #leave(why) {
     if (this.#left) return;
     this.#left = true;
     this.#abort.abort();
     clearTimeout(this.#viewTimer);
-    clearTimeout(this.#mediaTimer);
     this.#signal.close();
     this.#media.close();
     this.#meter.close();
+    this.#watch.close();
     this.#sound.close();
     this.#calls.close();
     this.#people.close();
+    this.#stage.close();
     this.#notices.clear();
-    void this.#awake?.release();
-    for (const track of [this.#microphone, this.#camera, ...(this.#screen?.getTracks() ?? [])]) track?.stop();
+    this.#sides.close();
+    this.#shortcuts.close();
+    this.#toolbar.close();
+    this.#awake.close();
+    this.#sending.close();
     this.#o.visit.forget();
-    document.documentElement.dataset.connection = "left";
+    this.#standing.close();
     this.#o.left(why, this.#id !== "");
   }
 
@@ -181,28 +220,46 @@ export class Room {
       case "welcome": return this.#welcome(message);
       case "answer": return void this.#media.answer(message.sdp);
       case "send": return this.#media.want(message);
+      case "layers": return this.#media.wantLayers(message.camera);
       case "slots": return this.#media.assign(message.slots);
       case "participant-joined":
       case "participant-changed":
         this.#people.put(message.participant);
+        this.#calls.person(message.participant);
+        this.#sides.put(message.participant);
         return this.#pictures();
-      case "participant-left": return this.#people.remove(message.id);
+      case "participant-left":
+        this.#sides.remove(message.id);
+        this.#watch.forget(message.id);
+        return this.#people.remove(message.id);
       case "call": return this.#calls.update(message);
       case "quality": return this.#calls.quality(message);
+      case "uplink":
+      case "unheard": return this.#watch.receive(message);
       case "speaking": {
         const ids = new Set(message.ids ?? []);
         this.#people.speaking(ids);
+        this.#sides.speaking(ids);
         return this.#calls.speaking(ids);
       }
+      case "chat": return this.#sides.chat(message);
+      case "muted": return this.#mutedBy(message.by);
       case "error": return this.#failed(message);
     }
+  }
+
+  /** @param {string} by who has switched our microphone off; "" for an operator */
+  #mutedBy(by) {
+    this.#sending.mute(true);
+    const name = this.#sides.name(by);
+    this.#notices.pass("muted", name ? t("room.muted-by", { name }) : t("room.muted"));
   }
 
   /** @param {{code: string, text: string}} error */
   #failed(error) {
     if (error.code === "media-failed") void this.#media.offer("restart");
     else if (SILENT_ERRORS.has(error.code)) console.warn("dialroom:", error.code, error.text);
-    else this.#notices.pass("error", error.text);
+    else this.#notices.pass("error", errorWords(error));
   }
 
   /** @param {import("../protocol").Welcome} welcome */
@@ -214,115 +271,40 @@ export class Room {
     if (before !== welcome.id) void claim(welcome.id);
     if (welcome.iceServers?.length) this.#media.setIceServers(welcome.iceServers);
     this.#people.reset(welcome.id, welcome.participants ?? []);
+    for (const person of welcome.participants ?? []) this.#calls.person(person);
     this.#calls.reset(welcome.calls ?? []);
+    this.#sides.welcome(welcome);
     this.#view = "[]";
     this.#sayState();
     this.#changed();
+    this.#watch.reset();
     if (before && before !== welcome.id) void this.#media.rebuild();
     else if (before && this.#media.state !== "connected") void this.#media.offer("restart");
   }
 
   /** @param {Connection} [signalled] news from the socket */
-  #connection(signalled = this.#signalled) {
+  #connection(signalled = this.#standing.signalled) {
     if (this.#left) return;
-    if (signalled !== "connected" && this.#signalled === "connected") this.#media.lost();
-    this.#signalled = signalled;
-    const flows = this.#media?.state === "connected";
-    this.#flowed ||= flows;
-    const state = signalled === "connected" && !flows ? (this.#flowed ? "reconnecting" : "connecting") : signalled;
-    document.documentElement.dataset.connection = state;
-    this.#notices.set("connection", state === "reconnecting" ? "The connection was lost. Reconnecting…" : "");
-    clearTimeout(this.#mediaTimer);
-    if (signalled === "connected" && !flows) {
-      this.#mediaTimer = setTimeout(() => this.#notices.set("connection",
-        "Sound and pictures do not get through. A firewall or a VPN may be in the way."), MEDIA_PATIENCE);
-    }
+    if (signalled !== "connected" && this.#standing.signalled === "connected") this.#media.lost();
+    const state = this.#standing.update(signalled, this.#media?.state === "connected", this.#signal?.failures ?? 0);
     if (this.#calls) this.#calls.ready = state === "connected";
     this.#changed();
   }
 
   #networkChanged() {
     this.#signal.check();
-    if (this.#signalled === "connected" && this.#id) void this.#media.offer("restart");
+    if (this.#standing.signalled === "connected" && this.#id) void this.#media.offer("restart");
   }
 
   #sayState() {
-    const [audio, video, screen] = [this.#microphone !== null && !this.#muted, this.#camera !== null, this.#screen !== null];
-    this.#signal.send({ type: "state", audio, video, screen });
-    rename(this.#muteButton, audio ? "Mute" : "Unmute", audio ? "mic" : "mic-off");
-    rename(this.#cameraButton, video ? "Turn camera off" : "Turn camera on", video ? "camera" : "camera-off");
-    rename(this.#screenButton, screen ? "Stop sharing" : "Share screen", screen ? "screen-off" : "screen");
-    this.#muteButton.classList.toggle("off", !audio);
-    this.#cameraButton.classList.toggle("off", !video);
-    this.#meter.running = audio;
-    this.#people.camera = this.#camera;
-    this.#people.mine({ audio, video, screen });
-  }
-
-  async #toggleMute() {
-    if (this.#microphone) {
-      this.#muted = !this.#muted;
-      this.#microphone.enabled = !this.#muted;
-      this.#sayState();
-      return;
-    }
-    const { microphone, problem } = await capture({ microphone: true, camera: false });
-    this.#notices.set("devices", problem);
-    if (this.#left) return microphone?.stop();
-    this.#muted = false;
-    await this.#useMicrophone(microphone);
-    this.#calls.microphone = microphone !== null;
-  }
-
-  async #toggleCamera() {
-    if (this.#camera) {
-      this.#camera.stop(); // the light beside it goes out
-      return this.#useCamera(null);
-    }
-    this.#cameraButton.disabled = true;
-    const { camera, problem } = await capture({ microphone: false, camera: true });
-    this.#cameraButton.disabled = false;
-    this.#notices.set("devices", problem);
-    if (this.#left) return camera?.stop();
-    return this.#useCamera(camera);
-  }
-
-  async #toggleScreen() {
-    if (this.#screen) {
-      for (const track of this.#screen.getTracks()) track.stop();
-      return this.#useScreen(null);
-    }
-    const screen = await captureScreen();
-    if (screen && !this.#left) await this.#useScreen(screen);
-  }
-
-  /** @param {MediaStreamTrack | null} track */
-  async #useMicrophone(track) {
-    this.#microphone = track;
-    track?.addEventListener("ended", () => {
-      this.#notices.set("devices", "The microphone was disconnected. Nobody hears you now.");
-      void this.#useMicrophone(null);
-    });
-    this.#sayState();
-    await this.#media.setTrack("mic", track);
-  }
-
-  /** @param {MediaStreamTrack | null} track */
-  async #useCamera(track) {
-    this.#camera = track;
-    track?.addEventListener("ended", () => void this.#useCamera(null));
-    this.#sayState();
-    await this.#media.setTrack("camera", track);
-  }
-
-  /** @param {MediaStream | null} screen */
-  async #useScreen(screen) {
-    this.#screen = screen;
-    const [video, audio] = [screen?.getVideoTracks()[0] ?? null, screen?.getAudioTracks()[0] ?? null];
-    video?.addEventListener("ended", () => void this.#useScreen(null)); // "stop sharing" of the browser itself
-    this.#sayState();
-    await this.#media.setTrack("screen", video);
-    await this.#media.setTrack("screen-audio", audio);
+    const { state, camera } = this.#sending;
+    this.#signal.send({ type: "state", ...state });
+    this.#o.visit.switched(this.#sending.switches);
+    showSwitches(this.#toolbar, state, camera);
+    this.#meter.follow(this.#sending.microphone, !state.audio);
+    this.#people.camera = camera;
+    this.#people.mine(state);
+    this.#sides?.mine(state);
   }
 
   #pictures() {
@@ -332,18 +314,26 @@ export class Room {
   /** Who is here, or what is shown, has changed. */
   #changed() {
     if (this.#left || !this.#calls || !this.#people) return;
-    const [calls, people] = [this.#calls.count, this.#people.tiles];
-    byId("stage").dataset.layout = calls === 0 ? "people" : people > 1 ? "both" : "phone";
-    const count = this.#people.count;
-    byId("count").textContent = count === 0 ? "" : count === 1 ? "Only you" : `${count} in the room`;
-    byId("count").title = this.#people.names.join(", ");
-    document.title = (this.#calls.headline || this.#o.link.room) + " · Dialroom";
+    const unread = this.#sides?.unread ?? 0;
+    document.title = (unread > 0 ? `(${unread}) ` : "") + (this.#calls.headline || this.#o.link.room) + " · Dialroom";
+    this.#viewSoon();
+  }
+
+  /** The tiles stand elsewhere, or have another size. */
+  #arranged() {
+    this.#people.arranged();
+    this.#calls.arranged();
+    this.#viewSoon();
+  }
+
+  #viewSoon() {
     clearTimeout(this.#viewTimer);
     this.#viewTimer = setTimeout(() => this.#sayView(), VIEW_REST);
   }
 
   #sayView() {
     const video = this.#people.wanted();
+    this.#media.fit(video.length);
     const view = JSON.stringify(video);
     if (view !== this.#view && this.#signal.welcomed && this.#signal.send({ type: "view", video })) this.#view = view;
   }

@@ -7,16 +7,26 @@
  * socket is dropped, because after a resume the page says everything anew.
  */
 
+import { t } from "./i18n.js";
+import { errorWords } from "./words.js";
+
 /** @typedef {import("../protocol").FromServer} FromServer */
 /** @typedef {import("../protocol").ToServer} ToServer */
 /** @typedef {"connecting" | "connected" | "reconnecting" | "left"} Connection */
+
+/**
+ * Why it is over: the server's last error, or what the close code means
+ * ("left", "refused", "misunderstood", "elsewhere", "removed"). Empty after our own {@link Signal.close}.
+ *
+ * @typedef {{code: string, text: string}} Why
+ */
 
 /**
  * @typedef {object} Callbacks
  * @property {(state: Connection) => void} state
  * @property {() => void} joined     a socket is open and `join` is on its way
  * @property {(message: FromServer) => void} message every message but `pong`
- * @property {(why: string) => void} refused the server closed for good; nothing is retried
+ * @property {(why: Why) => void} refused the server closed for good; nothing is retried
  */
 
 /** First wait before another socket, doubled up to the last; milliseconds. */
@@ -28,16 +38,11 @@ const PING = 10_000;
 const OPEN_TIMEOUT = 8000;
 
 /**
- * WebSocket close codes after which coming back would be wrong, with what a person is told when
- * the server gives no sentence: left or removed, policy violation (a full room …), message too
- * big, and the visit goes on in another window.
+ * WebSocket close codes after which coming back would be wrong: left, policy
+ * violation (a full room …), message too big, the visit goes on in another
+ * window, and removed.
  */
-const FINAL = new Map([
-  [1000, "You were taken out of the room."],
-  [1008, "The server does not let this page in."],
-  [1009, "The server does not understand this page."],
-  [4001, "This visit goes on in another window."],
-]);
+const FINAL = new Map([[1000, "left"], [1008, "refused"], [1009, "misunderstood"], [4001, "elsewhere"], [4003, "removed"]]);
 
 export class Signal {
   #url;
@@ -49,7 +54,10 @@ export class Signal {
   #welcomed = false;
   #heard = false;
   #closed = false;
+  /** @type {Why | null} the last error, which may be why the socket is closed after it */
+  #error = null;
   #wait = FIRST_WAIT;
+  #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -130,7 +138,7 @@ export class Signal {
         return;
       }
       this.#finish();
-      this.#on.refused(event.code === 1008 && event.reason ? event.reason : final);
+      this.#on.refused(this.#explained(final, event.reason));
     };
   }
 
@@ -149,9 +157,23 @@ export class Signal {
       this.#resume = message.resume;
       this.#welcomed = true;
       this.#wait = FIRST_WAIT;
+      this.#failures = 0;
     }
+    if (message.type === "error") this.#error = message;
     this.#on.message(message);
     if (message.type === "welcome") this.#on.state("connected");
+  }
+
+  /**
+   * @param {string} closed
+   * @param {string} reason the server's sentence, "" for none
+   * @returns {Why}
+   */
+  #explained(closed, reason) {
+    if (closed !== "refused") return { code: closed, text: t("closed." + closed) };
+    // A close has room for 123 bytes of it (RFC 6455 §5.5); without an error before it, it is for programs.
+    if (reason && this.#error?.text.startsWith(reason)) return { code: this.#error.code, text: errorWords(this.#error) };
+    return { code: closed, text: t("closed.refused") };
   }
 
   #beat() {
@@ -174,6 +196,7 @@ export class Signal {
   #lost(socket) {
     if (this.#closed || this.#socket !== socket) return;
     this.#drop();
+    this.#failures++;
     this.#on.state(this.#resume ? "reconnecting" : "connecting");
     this.#retry = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
     this.#wait = Math.min(this.#wait * 2, LAST_WAIT);
@@ -187,6 +210,11 @@ export class Signal {
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
+  }
+
+  /** How many sockets in a row led to no welcome. */
+  get failures() {
+    return this.#failures;
   }
 
   /** Whether the server knows us on this socket. */

@@ -27,6 +27,7 @@ export class Sound {
   #context = null;
   /** @type {{source: AudioBufferSourceNode, gain: GainNode} | null} */
   #ringback = null;
+  #speaker = "";
 
   /** @param {(blocked: boolean) => void} blocked told whenever sound is or is no longer held back */
   constructor(blocked) {
@@ -47,9 +48,32 @@ export class Sound {
       element.dataset.slot = key;
       document.body.append(element);
       this.#elements.set(key, element);
+      void this.#send(element);
     }
     element.srcObject = new MediaStream([track]);
     void this.#start(element);
+  }
+
+  /**
+   * Chooses the speaker for everything that is heard.
+   *
+   * @param {string} speaker id of the device, "" for the usual one
+   */
+  output(speaker) {
+    this.#speaker = speaker;
+    for (const element of this.#elements.values()) void this.#send(element);
+    if (this.#context) void this.#send(this.#context);
+  }
+
+  /** @param {HTMLAudioElement | AudioContext} source */
+  async #send(source) {
+    // Not yet in the compiler's library: a context's setSinkId. Some browsers have neither.
+    const sink = /** @type {{setSinkId?: (id: string) => Promise<void>}} */ (/** @type {unknown} */ (source));
+    try {
+      await sink.setSinkId?.(this.#speaker);
+    } catch {
+      // It is gone or forbidden: the usual one goes on.
+    }
   }
 
   /** @param {HTMLAudioElement} element */
@@ -122,6 +146,7 @@ export class Sound {
     if (!this.#context && typeof AudioContext === "function") {
       this.#context = new AudioContext();
       this.#context.onstatechange = () => this.#tell();
+      void this.#send(this.#context);
       void this.#context.resume();
     }
     return this.#context;

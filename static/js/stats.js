@@ -16,6 +16,7 @@
  * @property {number} seconds  of audio played out
  * @property {number} delay    seconds a sample waited in the jitter buffer, on average
  * @property {number} frames   pictures decoded
+ * @property {number} width    of the last picture, in pixels
  */
 
 /**
@@ -40,6 +41,7 @@ export async function slotStats(slot) {
     seconds: rtp.totalSamplesDuration ?? 0,
     delay: rtp.jitterBufferEmittedCount ? rtp.jitterBufferDelay / rtp.jitterBufferEmittedCount : 0,
     frames: rtp.framesDecoded ?? 0,
+    width: rtp.frameWidth ?? 0,
   };
 }
 
@@ -49,15 +51,44 @@ export async function slotStats(slot) {
  */
 export async function senderStats(kind, line) {
   const report = await line.sender.getStats();
-  const rtp = find(report, "outbound-rtp");
+  const streams = [...report.values()].filter((entry) => entry.type === "outbound-rtp"); // a picture may have one for each size
+  const sum = (/** @type {string} */ key) => streams.reduce((all, rtp) => all + (rtp[key] ?? 0), 0);
   return {
     kind,
     mid: line.mid ?? "",
-    active: line.sender.getParameters().encodings[0]?.active ?? false,
-    codec: codecOf(report, rtp),
-    packets: rtp.packetsSent ?? 0,
-    bytes: rtp.bytesSent ?? 0,
+    active: line.sender.getParameters().encodings.some((encoding) => encoding.active),
+    codec: codecOf(report, streams[0] ?? {}),
+    packets: sum("packetsSent"),
+    bytes: sum("bytesSent"),
   };
+}
+
+/**
+ * What tells whether all is well, out of one report for the whole connection.
+ *
+ * @typedef {object} Health
+ * @property {number} rtt   to the server and back, ms; 0 while unknown
+ * @property {boolean} wanted whether somebody listens to our microphone
+ * @property {number} sent  packets of our microphone so far, in either rendition
+ * @property {Map<string, {packets: number, lost: number, jitter: number}>} voices what arrives, by participant; jitter in ms
+ */
+
+/**
+ * @param {RTCStatsReport} report
+ * @param {Map<string, string>} voices participants by the mid of the slot they are in
+ * @param {Set<string>} microphone mids of the lines that send it
+ * @returns {Omit<Health, "wanted">}
+ */
+export function healthOf(report, voices, microphone) {
+  /** @type {Omit<Health, "wanted">} */
+  const health = { rtt: 0, sent: 0, voices: new Map() };
+  for (const entry of report.values()) {
+    if (entry.type === "candidate-pair" && entry.nominated && entry.currentRoundTripTime) health.rtt = 1000 * entry.currentRoundTripTime;
+    if (entry.type === "outbound-rtp" && microphone.has(entry.mid)) health.sent += entry.packetsSent ?? 0;
+    const id = entry.type === "inbound-rtp" && voices.get(entry.mid);
+    if (id) health.voices.set(id, { packets: entry.packetsReceived ?? 0, lost: entry.packetsLost ?? 0, jitter: 1000 * (entry.jitter ?? 0) });
+  }
+  return health;
 }
 
 /**

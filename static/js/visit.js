@@ -1,6 +1,7 @@
 /**
  * What one tab remembers about one room, so that a reload is not a new visit:
- * the resume token, the name, and which numbers this visit has already dialled.
+ * the resume token, the name, what was switched off, and which numbers this
+ * visit has already dialled.
  *
  * It lives in sessionStorage, which ends with the tab: clicking the link again
  * is a new visit and rings again. So is clicking it in the same tab, which the
@@ -8,9 +9,13 @@
  */
 
 /** @typedef {{id: string, token: string, name: string}} Memory */
+/** What the person has switched, as far as they have. @typedef {{muted?: boolean, camera?: boolean}} Switches */
 
 /** How long a page that is being reloaded may take to let go of its participant, in milliseconds. */
 const RELEASE = 500;
+
+const DIALLED = ":dialled:";
+const SWITCHES = ":switches";
 
 export class Visit {
   #key;
@@ -56,6 +61,21 @@ export class Visit {
     this.#set(this.#key, JSON.stringify(memory));
   }
 
+  /** @returns {Switches} so that nobody who was muted or unseen is heard or seen after a reload */
+  get switches() {
+    try {
+      const { muted, camera } = JSON.parse(this.#storage?.getItem(this.#key + SWITCHES) ?? "{}");
+      return { muted: muted === true, ...(typeof camera === "boolean" ? { camera } : {}) };
+    } catch {
+      return {};
+    }
+  }
+
+  /** @param {Switches} changed what is not named stays */
+  switched(changed) {
+    this.#set(this.#key + SWITCHES, JSON.stringify({ ...this.switches, ...changed }));
+  }
+
   /** After leaving there is nobody to resume. What was dialled stays dialled. */
   forget() {
     this.#storage?.removeItem(this.#key);
@@ -76,7 +96,7 @@ export class Visit {
 
   /** @param {string} number */
   #dialKey(number) {
-    return this.#key + ":dialled:" + number;
+    return this.#key + DIALLED + number;
   }
 
   /**
@@ -96,7 +116,7 @@ export class Visit {
     if (!storage) return;
     const keys = Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? "");
     for (const key of keys) {
-      if (key === this.#key || key.startsWith(this.#key + ":dialled:")) storage.removeItem(key);
+      if (key === this.#key || key === this.#key + SWITCHES || key.startsWith(this.#key + DIALLED)) storage.removeItem(key);
     }
   }
 }
@@ -127,5 +147,32 @@ function sessionStore() {
     return window.sessionStorage;
   } catch {
     return null;
+  }
+}
+
+/** What this browser remembers for all rooms: the last name, the devices that were chosen. */
+const KEPT = "dialroom:";
+
+/**
+ * @param {string} key
+ * @returns {string} "" when nothing is remembered
+ */
+export function recall(key) {
+  try {
+    return localStorage.getItem(KEPT + key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {string} value
+ */
+export function store(key, value) {
+  try {
+    localStorage.setItem(KEPT + key, value);
+  } catch {
+    // Forbidden or full: it is asked again next time.
   }
 }

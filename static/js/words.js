@@ -1,54 +1,13 @@
 /**
- * What the page says: states and endings of a call in plain words, and small
- * formats. The server sends a sentence with every ending; these are for when
- * it does not, and for the states before.
+ * States and endings of a call in plain words, and small formats. The server
+ * sends a sentence with every ending, in English; it is said for reasons that
+ * the page has no words for.
  */
 
+import { has, t } from "./i18n.js";
+import { MAX_EXTENSION } from "./link.js";
+
 /** @typedef {import("../protocol").Call} Call */
-
-/** @type {Record<string, string>} */
-const STATES = {
-  idle: "Not called yet",
-  waiting: "One moment…",
-  dialing: "Calling…",
-  ringing: "Ringing…",
-  early: "The phone network is playing an announcement.",
-  answered: "Connected",
-  ended: "The call has ended.",
-  refused: "The call was not placed.",
-};
-
-/** @type {Record<string, string>} */
-const REASONS = {
-  "hangup-room": "The call was hung up from the room.",
-  "hangup-phone": "The person on the phone hung up.",
-  "busy": "The line is busy.",
-  "no-answer": "Nobody answered the phone.",
-  "declined": "The call was declined.",
-  "unreachable": "The phone cannot be reached at the moment.",
-  "not-found": "There is no such number.",
-  "trunk-failed": "The phone line of this site did not work.",
-  "no-trunk": "This site has no phone line that can call this number now.",
-  "media-lost": "The sound from the phone stopped, so the call was ended.",
-  "max-duration": "The call reached the longest time this site allows.",
-  "room-empty": "Everybody had left the room.",
-  "bridge-lost": "The connection to the phone network was lost.",
-  "shutdown": "The site is being restarted.",
-  "transferred": "The phone was passed on to another number.",
-  "not-allowed": "This number is not one this site may call.",
-  "blocked": "This number is blocked on this site.",
-  "blocked-type": "This kind of number is not called from this site.",
-  "cap-day": "This site has placed all the calls it may place today.",
-  "cap-minute": "There were too many calls in a short time; please wait a minute.",
-  "cap-concurrent": "All phone lines of this site are in use; please try again later.",
-  "bad-number": "This is not a phone number.",
-  "bad-trunk": "This link names a phone line that does not exist here.",
-  "link-expired": "This link has expired.",
-  "link-used": "This link has been used up.",
-  "link-invalid": "This link is not valid.",
-  "already-dialed": "This number was already called from this room.",
-  "guard-unavailable": "Calls cannot be checked at the moment, so none are placed.",
-};
 
 /**
  * What is wrong with a phone's line, in words; empty when nothing is worth a word.
@@ -57,25 +16,60 @@ const REASONS = {
  * @returns {string}
  */
 export function lineWords({ mos, mute, deaf }) {
-  if (mute && deaf) return "No sound gets through to the phone, or back.";
-  if (mute) return "No sound comes from the phone.";
-  if (deaf) return "The phone does not hear this room.";
+  if (mute && deaf) return t("line.nothing");
+  if (mute) return t("line.mute");
+  if (deaf) return t("line.deaf");
   // ITU-T G.107 annex B: below 3.6 many are dissatisfied, below 2.6 nearly all.
-  if (mos < 2.6) return "The phone line is very bad.";
-  return mos < 3.6 ? "The phone line is bad." : "";
+  if (mos < 2.6) return t("line.very-bad");
+  return mos < 3.6 ? t("line.bad") : "";
 }
 
 /**
  * One sentence on where a call stands.
  *
- * @param {{state: string, reason?: string, text?: string}} call
+ * @param {{state: string, reason?: string, text?: string, direction?: "in"}} call
  * @returns {string}
  */
 export function callWords(call) {
-  if (call.state === "ended" || call.state === "refused") {
-    return call.text || REASONS[call.reason ?? ""] || STATES[call.state];
-  }
-  return STATES[call.state] ?? call.state;
+  const over = call.state === "ended" || call.state === "refused";
+  if (over && has("reason." + call.reason)) return t("reason." + call.reason);
+  if (over && call.text) return call.text;
+  if (call.direction === "in" && has("call-in." + call.state)) return t("call-in." + call.state);
+  return has("call." + call.state) ? t("call." + call.state) : call.state;
+}
+
+/**
+ * What a person is told of a "no" of the server: in the page's own words, or
+ * in the server's sentence where the page has none.
+ *
+ * @param {{code: string, text: string}} error
+ * @returns {string}
+ */
+export function errorWords({ code, text }) {
+  const key = ["error." + code, "reason." + code].find(has);
+  return key ? t(key) : text;
+}
+
+/** Country codes of one and of two digits; all others have three (ITU-T E.164 annex). */
+const ONE = /^[17]/;
+const TWO = /^(2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])/;
+
+/**
+ * A number as strangers may see it: the country and a few digits at both ends.
+ * Extensions are short and say little, so they are shown whole.
+ *
+ * @param {string} number as a link has it
+ * @returns {string} such as "+49 151 •••• 183"
+ */
+export function masked(number) {
+  const digits = number.replace(/\D/g, "");
+  if (digits.length <= MAX_EXTENSION) return number;
+  const world = /^(\+|00)/.test(number);
+  const rest = world ? digits.replace(/^00/, "") : digits;
+  const country = !world ? 0 : ONE.test(rest) ? 1 : TWO.test(rest) ? 2 : 3;
+  const national = rest.slice(country);
+  const [head, tail] = national.length >= 9 ? [3, 3] : [2, 2];
+  return [world ? "+" + rest.slice(0, country) : "", national.slice(0, head), "••••", national.slice(-tail)].filter(Boolean).join(" ");
 }
 
 /**
@@ -102,6 +96,9 @@ export function initials(name) {
   const [first, last] = [words.at(0), words.length > 1 ? words.at(-1) : ""];
   return [first, last].map((w) => [...(w ?? "")].slice(0, 1).join("").toUpperCase()).join("") || "?";
 }
+
+/** How many colours base.css has for people without a picture. */
+export const HUES = 8;
 
 /**
  * A colour out of `count` that stays with a name.

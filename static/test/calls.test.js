@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { Clock } from "./clock.js";
-import { Element, install } from "./dom.js";
+import { install } from "./dom.js";
 
 install();
 const { Calls } = await import("../js/calls.js");
 
-let clock, container, sent, ringback, problems, online, calls;
+let clock, stage, sent, ringback, problems, online, calls;
 
 /** A room whose link has a number; `dialled` is what the visit remembers. */
 function room({ number = "610", trunk = "", microphone = true, dialled = [] } = {}) {
-  container = new Element("div");
+  stage = fakeStage();
   [sent, ringback, problems, online] = [[], [], [], true];
   const remembered = new Set(dialled);
   calls = new Calls({
-    container, number, trunk, microphone,
+    stage, number, trunk, microphone,
     visit: { dialled: (n) => remembered.has(n), markDialled: (n) => remembered.add(n) },
     send: (m) => online && sent.push(m) > 0,
     sound: { ringback: (on) => ringback.push(on), key() {}, allow() {} },
@@ -23,7 +23,22 @@ function room({ number = "610", trunk = "", microphone = true, dialled = [] } = 
   });
 }
 
-const cards = () => container.children;
+/** A stage that keeps the tiles in the order they came. */
+function fakeStage() {
+  const tiles = new Map();
+  return {
+    tiles, pinned: "", focused: "",
+    put(key, kind, element) {
+      assert.equal(kind, "phone");
+      tiles.set(key, element);
+    },
+    drop(key) { tiles.delete(key); },
+    focus(key) { this.focused = key; },
+    pin(key) { this.pinned = key; },
+  };
+}
+
+const cards = () => [...stage.tiles.values()].map((tile) => tile.byTestId("call-state"));
 const card = (i = 0) => cards()[i];
 const state = (i = 0) => card(i).dataset.state;
 const words = (i = 0) => card(i).byTestId("call-text").textContent;
@@ -260,4 +275,85 @@ test("a card that is over can be closed", () => {
   call("ended", { reason: "busy" });
   card().button("Close").click();
   assert.equal(cards().length, 0);
+});
+
+test("a number somebody has typed is dialled at once, and told apart from the link's", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  calls.add("+4930123456");
+  assert.deepEqual(sent.at(-1), { type: "dial", number: "+4930123456", add: true });
+  assert.equal(state(1), "waiting");
+  calls.update({ id: "c_2", number: "+4930123456", state: "ringing" });
+  assert.equal(cards().length, 2);
+});
+
+test("a number that is being called already is not called twice", () => {
+  room();
+  calls.ready = true;
+  call("ringing");
+  calls.add("610");
+  assert.equal(sent.length, 1);
+});
+
+test("typing a number whose call is over calls it again", () => {
+  room({ number: "" });
+  calls.reset([]);
+  calls.add("611");
+  calls.update({ id: "c_1", number: "611", state: "dialing" });
+  calls.update({ id: "c_1", number: "611", state: "ended", reason: "busy" });
+  calls.add("611");
+  assert.deepEqual(sent.at(-1), { type: "dial", number: "611", again: true, add: true });
+  assert.equal(cards().length, 1);
+});
+
+test("a call that comes in is worded as one", () => {
+  room({ number: "" });
+  calls.update({ id: "c_3", number: "+4930123456", state: "ringing", direction: "in" });
+  assert.equal(words(), "Calling this room…");
+  assert.equal(card().getAttribute("aria-label"), "Phone call from +4930123456");
+  calls.update({ id: "c_3", number: "+4930123456", state: "ended", reason: "hangup-phone", direction: "in" });
+  assert.equal(words(), "The person on the phone hung up.");
+  assert.ok(card().button("Call back"));
+});
+
+test("who hides the number cannot be called back", () => {
+  room({ number: "" });
+  calls.update({ id: "c_3", number: "", state: "answered", direction: "in" });
+  assert.equal(card().getAttribute("aria-label"), "Phone call from Unknown number");
+  calls.update({ id: "c_3", number: "", state: "ended", reason: "hangup-phone", direction: "in" });
+  assert.equal(card().button("Call back"), undefined);
+  assert.ok(card().button("Close"));
+});
+
+test("a phone with a name shows it, and its number below", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  calls.person({ id: "p_9", name: "Front desk", kind: "phone", audio: true, video: false, screen: false, call: "c_1" });
+  assert.equal(card().getAttribute("aria-label"), "Phone call to Front desk");
+  assert.match(card().textContent, /Front desk.*610/);
+});
+
+test("an open keypad has the stage, until it is closed or the call ends", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  card().button("Keypad").click();
+  assert.notEqual(stage.focused, "");
+  card().button("Keypad").click();
+  assert.equal(stage.focused, "");
+  card().button("Keypad").click();
+  call("ended", { reason: "busy" });
+  assert.equal(stage.focused, "");
+});
+
+test("what is wrong with the line is said, and its figures are there for who asks", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  calls.quality({ call: "c_1", mos: 4.3, loss: 0, far_loss: 0, jitter: 10, far_jitter: 0 });
+  assert.equal(card().byTestId("call-line").hidden, true);
+  calls.quality({ call: "c_1", mos: 4.3, loss: 0, far_loss: 0, jitter: 10, far_jitter: 0, deaf: true });
+  assert.equal(card().byTestId("call-line").textContent, "The phone does not hear this room.");
 });

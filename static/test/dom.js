@@ -33,6 +33,9 @@ export class Element {
       else { n.parent = this; this.children.push(n); }
     }
   }
+  prepend(node) { node.parent = this; this.children.unshift(node); }
+  replaceChildren(...nodes) { this.#text = ""; this.children = []; this.append(...nodes); }
+  get firstElementChild() { return this.children[0] ?? null; }
   remove() {
     if (this.parent) this.parent.children = this.parent.children.filter((c) => c !== this);
     this.parent = null;

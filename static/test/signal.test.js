@@ -119,7 +119,7 @@ test("a visit that goes on elsewhere does not come back", () => {
   latest().die(4001, "this visit continues in another window");
   clock.tick(60_000);
   assert.equal(FakeSocket.all.length, 1);
-  assert.deepEqual(refusals, ["This visit goes on in another window."]);
+  assert.deepEqual(refusals, [{ code: "elsewhere", text: "This visit goes on in another window." }]);
 });
 
 test("a room that is full says so and is not tried again", () => {
@@ -128,7 +128,33 @@ test("a room that is full says so and is not tried again", () => {
   latest().die(1008, "The room is full.");
   clock.tick(60_000);
   assert.equal(FakeSocket.all.length, 1);
-  assert.deepEqual(refusals, ["The room is full."]);
+  assert.deepEqual(refusals, [{ code: "room-full", text: "The room is full. Try again when somebody has left." }]);
+});
+
+test("a page that is shut out is told so, without the server's shorthand", () => {
+  latest().open();
+  latest().die(1008, "too many messages");
+  assert.deepEqual(refusals, [{ code: "refused", text: "The server does not let this page in." }]);
+});
+
+test("who was taken out stays out", () => {
+  latest().open();
+  latest().die(4003, "removed");
+  clock.tick(60_000);
+  assert.equal(FakeSocket.all.length, 1);
+  assert.equal(refusals[0].code, "removed");
+});
+
+test("sockets that lead to no welcome are counted until one does", () => {
+  latest().open();
+  latest().die(1006, "");
+  clock.tick(300);
+  latest().die(1006, "");
+  assert.equal(signal.failures, 2);
+  clock.tick(600);
+  latest().open();
+  latest().say({ type: "welcome", id: "p_1", resume: "t", room: "r" });
+  assert.equal(signal.failures, 0);
 });
 
 test("a restarting server is tried again", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Visit } from "../js/visit.js";
+import { recall, store, Visit } from "../js/visit.js";
 
 /** A sessionStorage of one tab. */
 class Tab {
@@ -69,4 +69,20 @@ test("a browser that forbids storage still gets a visit", () => {
   visit.markDialled("610");
   visit.forget();
   assert.equal(visit.memory, null);
+});
+
+test("what was switched off is off after a reload, and forgotten by a new visit", () => {
+  const tab = new Tab();
+  const first = new Visit("r", tab, false);
+  assert.deepEqual(first.switches, { muted: false });
+  first.switched({ muted: true });
+  first.switched({ camera: false });
+  assert.deepEqual(new Visit("r", tab, true).switches, { muted: true, camera: false });
+  assert.deepEqual(new Visit("r", tab, false).switches, { muted: false });
+});
+
+test("a browser that keeps nothing asks again", () => {
+  assert.equal(recall("name"), ""); // there is no localStorage here
+  store("name", "Ada");
+  assert.deepEqual(new Visit("r", null, true).switches, { muted: false });
 });

@@ -1,0 +1,67 @@
+/**
+ * The operators' API of this server, asked with the key that was typed. The key
+ * is kept nowhere.
+ */
+
+import { byId } from "./dom.js";
+import { t } from "./i18n.js";
+
+/** What the server said instead of yes; `status` 0 is no answer at all. */
+export class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {string} text
+   */
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
+/** The key as it stands in the form. */
+export function key() {
+  return /** @type {HTMLInputElement} */ (byId("key")).value.trim();
+}
+
+/**
+ * Asks, and returns what the answer says; null when it says nothing.
+ *
+ * @param {string} method
+ * @param {string} path below /api/v1/
+ * @param {object} [body]
+ * @returns {Promise<any>} else throws {@link Refused}
+ */
+export async function ask(method, path, body) {
+  const headers = new Headers();
+  try {
+    headers.set("Authorization", "Bearer " + key());
+  } catch {
+    throw new Refused(401, ""); // letters that no key has
+  }
+  if (body) headers.set("Content-Type", "application/json");
+  let response;
+  try {
+    response = await fetch("api/v1/" + path, { method, headers, body: body && JSON.stringify(body), credentials: "omit", cache: "no-store" });
+  } catch {
+    throw new Refused(0, "");
+  }
+  if (response.status === 204) return null;
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, String(answer.error_description ?? ""));
+  return answer;
+}
+
+/** @type {Record<number, string>} */
+const KNOWN = { 0: "links.sign.unreachable", 401: "links.key.bad", 409: "links.sign.no-secret", 429: "links.sign.often", 503: "links.sign.ledger" };
+
+/**
+ * What went wrong, in words.
+ *
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function words(error) {
+  if (!(error instanceof Refused)) throw error;
+  const known = KNOWN[error.status];
+  return known ? t(known) : t("links.sign.refused", { why: error.message || String(error.status) });
+}
