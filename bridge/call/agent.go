@@ -144,6 +144,7 @@ func Listen(cfg Config) (*Agent, error) {
 			TCP: &sip.TransportTCP{WriteTimeout: connectTime, DialerCreate: noDialer},
 			TLS: &sip.TransportTLS{TransportTCP: &sip.TransportTCP{WriteTimeout: connectTime, DialerCreate: noDialer}},
 		}))
+	a.tpl.OnMessage(tagInvite) // before the transactions: in this order they get messages
 	a.txl = sip.NewTransactionLayer(a.tpl,
 		sip.WithTransactionLayerLogger(quiet),
 		sip.WithTransactionLayerUnhandledResponseHandler(a.stray))

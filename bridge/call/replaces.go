@@ -187,9 +187,7 @@ func (c *Call) replacement(ev takeover) (s *Call, status int, reason string) {
 		slot = trunk.Free(v.Trunk)
 	}
 	now := c.Snapshot()
-	tag := newTag()
-	req.To().Params.Remove("tag")
-	req.To().Params.Add("tag", tag)
+	tag := req.To().Params.GetOr("tag", "")
 	s = newCall(a, Order{ID: c.id, Room: now.Room, Number: c.number, Slot: slot}, c.media)
 	s.visit, s.tag, s.callID = in, tag, req.CallID().Value()
 	s.local.from = sip.FromHeader{DisplayName: req.To().DisplayName, Address: *req.To().Address.Clone(), Params: req.To().Params.Clone()}

@@ -26,11 +26,31 @@ func (a *Agent) serve(req *sip.Request, tx *sip.ServerTx) {
 	case req.IsCancel():
 		// The library has taken those that match a transaction.
 		a.respond(req, tx, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
-	case req.To().Params.GetOr("tag", "") != "":
+	case req.To().Params.GetOr("tag", "") != "" && !begins(req):
 		a.serveInside(req, tx)
 	default:
 		a.serveOutside(req, tx)
 	}
+}
+
+// tagInvite gives an INVITE that begins something our tag. That has to happen
+// before the library has the message: it makes a 100, and the answers to a
+// CANCEL, from the request, at any time from then on. Laddr, which is for
+// requests of our own, remembers that the tag is ours.
+func tagInvite(msg sip.Message) {
+	req, ok := msg.(*sip.Request)
+	if !ok || !req.IsInvite() || req.To() == nil || req.To().Params.GetOr("tag", "") != "" {
+		return
+	}
+	to := req.To()
+	to.Params.Remove("tag") // an empty one
+	req.Laddr.Hostname = newTag()
+	to.Params.Add("tag", req.Laddr.Hostname)
+}
+
+// begins reports whether an INVITE's tag is one of tagInvite's.
+func begins(req *sip.Request) bool {
+	return req.IsInvite() && req.Laddr.Hostname != "" && req.To().Params.GetOr("tag", "") == req.Laddr.Hostname
 }
 
 // enter makes Close wait for a message in work. It returns false when it is

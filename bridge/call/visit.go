@@ -157,9 +157,6 @@ func (a *Agent) receive(req *sip.Request, tx *sip.ServerTx) {
 		a.respond(req, tx, sip.StatusNotFound, "Not Found")
 		return
 	}
-	// Ours stops the library's own 100, which would be made from the request
-	// while we write our tag into it.
-	a.respond(req, tx, sip.StatusTrying, "Trying")
 	if len(req.GetHeaders("Replaces")) > 0 {
 		a.receiveReplacement(req, tx, verdict.Visit)
 		return
@@ -221,7 +218,7 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 	if tooShort(req) {
 		return nil, errInterval
 	}
-	tag := newTag()
+	tag := req.To().Params.GetOr("tag", "")
 	d := visitDialog(req)
 	if d == nil {
 		return nil, errContact
@@ -252,9 +249,6 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 	if slot == nil {
 		slot = trunk.Free(v.Trunk)
 	}
-	// The library answers a CANCEL with our tag too; it is set before anything
-	// else looks at the request.
-	req.To().Params.Add("tag", tag)
 	call := newCall(a, Order{
 		ID: id, Room: v.Line.Room, Number: v.Caller, Slot: slot,
 		Leg: wire.Leg{MaxRing: int(v.Line.Wait / time.Second)},
@@ -269,6 +263,7 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 		call.cancel()
 		return nil, err
 	}
+	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusTrying, "Trying", nil))
 	if !tx.OnCancel(func(cancel *sip.Request) { go call.post(cancelled{cancel}) }) {
 		go call.post(cancelled{req}) // it is gone; what it said is lost
 	}

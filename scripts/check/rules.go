@@ -42,7 +42,7 @@ func importRules() []rule {
 
 		{"bridge/control", []string{"bridge/call", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/cloudwego/hertz"}, nil},
 		{"bridge/call", []string{"bridge/leg", "bridge/trunk", "shared/wire", "shared/number", "shared/udp"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest", "golang.org/x/net"}, nil},
-		{"bridge/reception", []string{"bridge/call", "bridge/registrar", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/emiago/sipgo"}, nil},
+		{"bridge/reception", []string{"bridge/call", "bridge/registrar", "bridge/trunk", "shared/wire", "shared/sign"}, []string{"github.com/emiago/sipgo"}, []string{"github.com/icholy/digest"}},
 		{"bridge/registrar", []string{"shared/number"}, []string{"github.com/emiago/sipgo", "github.com/icholy/digest"}, nil},
 		{"bridge/trunk", []string{"shared/wire"}, nil, nil},
 		{"bridge/leg", []string{"shared/udp", "shared/wire"}, []string{"github.com/pion/"}, nil},

@@ -94,7 +94,7 @@ const runAxe = `(async () => {
 })()`
 
 // accessible fails when axe-core finds a serious violation on the page as it
-// is, on a desktop and on a phone, light and dark.
+// is, in all its looks.
 func (p *tab) accessible(what string) {
 	p.Helper()
 	script, err := axe()
@@ -106,17 +106,15 @@ func (p *tab) accessible(what string) {
 	if !js[bool](p, "Boolean(window.axe)") {
 		js[bool](p, script+"\n;true")
 	}
-	for _, s := range screens {
-		for _, scheme := range []string{"light", "dark"} {
-			p.do(viewport(s), colours(scheme))
-			p.rests()
-			for _, v := range js[[]violation](p, runAxe) {
-				text := fmt.Sprintf("%s, %s, %s: %s: %s (%s)\n\t%s", what, s.name, scheme, v.Impact, v.Help, v.ID, strings.Join(v.Nodes, "\n\t"))
-				if v.Impact == "serious" || v.Impact == "critical" {
-					p.Error(text)
-				} else {
-					p.Log(text)
-				}
+	for _, l := range p.looks() {
+		p.appear(l)
+		p.rests()
+		for _, v := range js[[]violation](p, runAxe) {
+			text := fmt.Sprintf("%s, %v: %s: %s (%s)\n\t%s", what, l, v.Impact, v.Help, v.ID, strings.Join(v.Nodes, "\n\t"))
+			if v.Impact == "serious" || v.Impact == "critical" {
+				p.Error(text)
+			} else {
+				p.Log(text)
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/chromedp/cdproto/accessibility"
@@ -42,8 +41,19 @@ func fits(name, want string) bool {
 	if !strings.Contains(want, "*") {
 		return false
 	}
-	ok, err := path.Match(want, strings.ReplaceAll(name, "/", "∕"))
-	return ok && err == nil
+	pieces := strings.Split(want, "*")
+	if !strings.HasPrefix(name, pieces[0]) {
+		return false
+	}
+	rest := name[len(pieces[0]):]
+	for _, piece := range pieces[1 : len(pieces)-1] {
+		at := strings.Index(rest, piece)
+		if at < 0 {
+			return false
+		}
+		rest = rest[at+len(piece):]
+	}
+	return strings.HasSuffix(rest, pieces[len(pieces)-1])
 }
 
 // things is the accessibility tree without what is ignored, in reading order.
@@ -182,6 +192,12 @@ func (s scope) outline() string {
 func (s scope) click(role, name string) {
 	s.Helper()
 	var x, y float64
+	last := spot{Covered: "not there"}
+	defer func() {
+		if last.Covered != "" {
+			s.Logf("%s %q at %.0f, %.0f is under %s", role, name, x, y, last.Covered)
+		}
+	}()
 	s.await(role, name, func() bool {
 		found := s.all(role, name)
 		if len(found) > 1 {
@@ -190,8 +206,11 @@ func (s scope) click(role, name string) {
 		if len(found) == 0 || found[0].states["disabled"] == "true" {
 			return false
 		}
-		spot, ok := s.reach(found[0])
-		x, y = spot.X, spot.Y
+		at, ok := s.reach(found[0])
+		x, y, last = at.X, at.Y, at
+		if !ok && !s.screen.mobile && x > 0 && y > 0 {
+			s.do(chromedp.MouseEvent(chromedp.MouseMoved, x, y)) // some buttons show when they are pointed at
+		}
 		return ok
 	})
 	if js[bool](s.tab, "navigator.maxTouchPoints > 0 && matchMedia('(pointer: coarse)').matches") {
@@ -220,7 +239,7 @@ const reaching = `async function() {
 	const c = box();
 	const x = c.left + c.width / 2, y = c.top + c.height / 2;
 	const top = document.elementFromPoint(x, y);
-	const own = top && (this.contains(top) || top.contains(this) || [...(this.labels ?? [])].some((l) => l.contains(top)));
+	const own = top && (this.contains(top) || [...(this.labels ?? [])].some((l) => l.contains(top)));
 	return {x, y, covered: own ? "" : String(top?.outerHTML ?? "nothing").slice(0, 120), resting: b.left === c.left && b.top === c.top && c.width > 0};
 }`
 
@@ -333,4 +352,28 @@ func (p *tab) words(text string) {
 		}
 		return false
 	})
+}
+
+// keyDown and keyUp hold a key, which may be a letter or a space.
+func keyDown(key string) chromedp.Action[chromedp.Void] {
+	return holdKey(input.DispatchKeyEventTypeKeyDown, key)
+}
+func keyUp(key string) chromedp.Action[chromedp.Void] {
+	return holdKey(input.DispatchKeyEventTypeKeyUp, key)
+}
+
+func holdKey(what input.DispatchKeyEventType, key string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		code := "Key" + strings.ToUpper(key)
+		if key == " " {
+			code = "Space"
+		}
+		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: what, Key: key, Code: code})
+		return err
+	})
+}
+
+func (p *tab) seeWhere(role, name, state, value string) {
+	p.Helper()
+	p.whole().seeWhere(role, name, state, value)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,7 +17,6 @@ import (
 	"dialroom/scripts/carrier/ua"
 	"dialroom/scripts/demo/stack"
 	"dialroom/shared/config"
-	"dialroom/shared/sign"
 	"dialroom/shared/wire"
 )
 
@@ -186,36 +184,11 @@ type followed struct {
 	bridge, carrier string // transports
 }
 
-// dial places a call as a script and returns its id.
-func (f *followed) dial(number, room string) string {
-	f.Helper()
-	var placed wire.CallResponse
-	if err := f.control().Do(f.soon(), http.MethodPost, wire.PathCalls, wire.CallRequest{Room: room, Number: number}, &placed); err != nil {
-		f.Fatal(err)
-	}
-	return placed.Call.ID
-}
-
-func (f *followed) control() *sign.Client {
-	return &sign.Client{
-		HTTP: http.DefaultClient, Base: f.stack.Config.SFU.BridgeURL,
-		Key: sign.Key{ID: stack.ScriptKey, Role: "script", Secret: []byte(f.stack.Secret(stack.ScriptKey))},
-	}
-}
-
-// drop hangs a call up from the room's side.
-func (f *followed) drop(id string) {
-	f.Helper()
-	if err := f.control().Do(f.soon(), http.MethodDelete, wire.PathCalls+"/"+id, nil, nil); err != nil {
-		f.Fatal(err)
-	}
-}
-
 // speech: two phones hear each other, and one its own echo.
 func (f *followed) speech() {
 	f.Helper()
-	f.dial("601", "one")
-	f.dial("600", "one")
+	f.place("601", "one")
+	f.place("600", "one")
 	c := f.call("601", 0)
 	atLeastOnce(f, func() []string {
 		from := len(c.Heard().PCM())
@@ -260,23 +233,17 @@ func (f *followed) carrierHangsUp() {
 
 func (f *followed) bridgeHangsUp() {
 	f.Helper()
-	id := f.dial("605", "two")
+	id := f.place("605", "two")
 	f.event(patience, "ACK", "605")
 	f.drop(id)
 	f.event(patience, "BYE", "605")
 	f.passed("in the dialog: BYE by " + f.bridge)
 }
 
-func (f *followed) state(id string) wire.State {
-	var now wire.CallResponse
-	_ = f.control().Do(f.soon(), http.MethodGet, wire.PathCalls+"/"+id, nil, &now)
-	return now.Call.State
-}
-
 func (f *followed) bridgeGivesUp() {
 	f.Helper()
-	id := f.dial("603", "three")
-	eventually(f, patience, "it rings", func() bool { return f.state(id) == wire.Ringing })
+	id := f.place("603", "three")
+	eventually(f, patience, "it rings", func() bool { return f.callState(id) == wire.Ringing })
 	f.drop(id)
 	f.event(patience, "CANCEL", "603")
 	f.passed("cancelled by " + f.bridge)
@@ -296,7 +263,7 @@ func (f *followed) carrierGivesUp() {
 // hung up on.
 func (f *followed) callsIn() {
 	f.Helper()
-	f.dial("601", "house")
+	f.place("601", "house")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	come := func() *ua.Call {

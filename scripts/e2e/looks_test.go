@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -85,6 +84,3 @@ func (p *tab) tool(name string) {
 	p.click("button", "More")
 	p.in("menu", "More").click("menuitem", name)
 }
-
-// whole names of pictures: which flow, on which look.
-func (u person) shot(name string) string { return fmt.Sprintf("%s-by-%s", name, u.look.name) }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/base64"
@@ -96,6 +97,8 @@ func startBrowser(w *world, pcm []int16, more ...chromedp.ExecAllocatorOption) *
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.WindowSize(1280, 800),
+		// A mouse, which the machine of the tests need not have (blink::HoverType, PointerType).
+		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 	}, more...)...)
 	w.Cleanup(cancel)
 	ctx, cancelBrowser := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
@@ -147,8 +150,8 @@ func (b *browser) openOn(s screen, scheme, link, script string) *tab {
 			_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 			return err
 		}))
-	if s.width != 0 || scheme != "" {
-		p.back()
+	if s.width != 0 {
+		p.do(viewport(s), colours(cmp.Or(scheme, "light")))
 	}
 	p.do(chromedp.Navigate(b.stack.URL + "/" + link))
 	return p

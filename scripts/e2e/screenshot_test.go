@@ -21,8 +21,8 @@ type screen struct {
 
 var screens = []screen{{"desktop", 1280, 800, false}, {"phone", 390, 844, true}}
 
-// shoot keeps pictures of the page on every screen, light and dark, when they
-// are wanted; CI wants them.
+// shoot keeps pictures of the page, in all its looks, when they are wanted; CI
+// wants them.
 func (p *tab) shoot(name string) {
 	p.Helper()
 	if os.Getenv("DIALROOM_SCREENSHOTS") == "" && os.Getenv("CI") == "" {
@@ -32,22 +32,32 @@ func (p *tab) shoot(name string) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		p.Fatal(err)
 	}
-	for _, s := range screens {
-		for _, scheme := range []string{"light", "dark"} {
-			p.do(viewport(s), colours(scheme))
-			ctx, cancel := context.WithTimeout(p.ctx, patience)
-			p.rests()
-			png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-			cancel()
-			if err != nil {
-				p.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, name+"-"+s.name+"-"+scheme+".png"), png, 0o644); err != nil {
-				p.Fatal(err)
-			}
+	for _, l := range p.looks() {
+		p.appear(l)
+		p.rests()
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		cancel()
+		if err != nil {
+			p.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+"-"+l.name+"-"+l.scheme+".png"), png, 0o644); err != nil {
+			p.Fatal(err)
 		}
 	}
 	p.back()
+}
+
+// looks are those in which the page is looked at: its own when it was opened
+// in one, or else every screen, light and dark.
+func (p *tab) looks() (all []look) {
+	if p.screen.width != 0 {
+		return []look{{p.screen, cmp.Or(p.scheme, "light")}}
+	}
+	for _, s := range screens {
+		all = append(all, look{s, "light"}, look{s, "dark"})
+	}
+	return all
 }
 
 // rests waits until everything that moves is in its new place; what moves for
@@ -58,9 +68,21 @@ func (p *tab) rests() {
 		.then(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))`)
 }
 
-// back gives the page the screen back that it was opened on.
+// appear shows the page in a look, unless it is the one it was opened in:
+// Chromium forgets the mouse when that is set again.
+func (p *tab) appear(l look) {
+	p.Helper()
+	if p.screen.width == 0 {
+		p.do(viewport(l.screen), colours(l.scheme))
+	}
+}
+
+// back gives a page the window back that is shown in several looks.
 func (p *tab) back() {
 	p.Helper()
+	if p.screen.width != 0 {
+		return
+	}
 	p.do(viewport(p.screen), colours(cmp.Or(p.scheme, "light")))
 }
 

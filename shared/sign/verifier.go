@@ -101,7 +101,8 @@ func (v *Verifier) check(f fields, method, path, rawQuery string, body []byte) (
 	case age < -MaxAge:
 		return Key{}, errFuture
 	}
-	if err := v.nonces.use(f.keyID, f.nonce, f.created, now); err != nil {
+	// Not f.keyID: that is a piece of the header, which would stay as long as the nonce.
+	if err := v.nonces.use(key.ID, f.nonce, f.created, now); err != nil {
 		return Key{}, err
 	}
 	return key, nil

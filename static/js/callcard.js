@@ -185,7 +185,7 @@ export class CallCard {
     this.#dial.hidden = state !== "idle";
     rename(this.#dial, t("card.call", { number }), "phone");
     rename(this.#again, t(incoming ? "card.back" : "card.again"), "phone");
-    this.#again.hidden = !over || number === "";
+    this.#again.hidden = !over || number === "" || reason === "bad-number";
     this.#dismiss.hidden = !over;
 
     this.#clock.hidden = state !== "answered";

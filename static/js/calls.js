@@ -178,7 +178,8 @@ export class Calls {
     const card = known ?? waiting
       ?? this.#cards.find((c) => !c.live && c.call.id !== "" && sameNumber(c.call.number, call.number))
       ?? this.#add(call);
-    card.update(call, seen);
+    // What is no number at all has no canonical form: it is shown as it was written.
+    card.update(call.number === "" && over && card.call.number ? { ...call, number: card.call.number } : call, seen);
     const person = this.#phones.get(call.id);
     if (person) card.person(person);
     if (over) this.#phones.delete(call.id);

@@ -191,9 +191,22 @@ async function ask(constraints) {
     return { stream: await navigator.mediaDevices.getUserMedia(constraints) };
   } catch (error) {
     if (!(error instanceof Error)) return { error: "" };
+    if (error.name !== "NotAllowedError") return { error: error.name };
     // Chromium's words where the operating system is what forbids it.
-    return { error: error.name === "NotAllowedError" && /system/i.test(error.message) ? "system" : error.name };
+    return { error: /system/i.test(error.message) ? "system" : withheld(constraints) ? "framed" : error.name };
   }
+}
+
+/**
+ * Whether this page stands in another one's frame that does not pass on what is asked for.
+ *
+ * @param {MediaStreamConstraints} constraints
+ */
+function withheld({ audio, video }) {
+  // Not in the compiler's library, and not in every browser: W3C Permissions Policy §introspection.
+  const policy = /** @type {{featurePolicy?: {allowsFeature(name: string): boolean}}} */ (/** @type {unknown} */ (document)).featurePolicy;
+  if (!policy || window.top === window) return false;
+  return (Boolean(audio) && !policy.allowsFeature("microphone")) || (Boolean(video) && !policy.allowsFeature("camera"));
 }
 
 /**
@@ -228,7 +241,8 @@ function reason(error) {
     case "AbortError":
       return "busy";
     case "system":
-      return "system";
+    case "framed":
+      return error;
     default:
       return "denied";
   }

@@ -20,7 +20,7 @@ export class Keypad {
     this.#press = press;
     const keys = KEYS.map((digit, i) => {
       const key = make("button", { type: "button", class: "key", "aria-label": digit, click: () => this.#pressed(digit) },
-        make("span", {}, digit), make("small", { "aria-hidden": "true" }, LETTERS[i]));
+        make("span", {}, digit), make("small", { "aria-hidden": "true", "data-text": LETTERS[i] }));
       this.#keys.set(digit, key);
       return key;
     });

@@ -144,6 +144,19 @@ export class People {
   }
 
   /**
+   * Puts a picture into a window of its own, or takes it back: the large one, or of who spoke last.
+   *
+   * @returns {Promise<boolean>} false when there is none to show
+   */
+  async window() {
+    const tiles = [...this.#tiles].filter(([, tile]) => tile.shows);
+    const rank = (/** @type {string} */ key) => (key === this.#stage.main ? Infinity : key === this.#me ? -1 : this.#spoke.get(key) ?? 0);
+    tiles.sort(([a], [b]) => rank(b) - rank(a));
+    await tiles[0]?.[1].window();
+    return tiles.length > 0;
+  }
+
+  /**
    * @param {string} id
    * @param {Quality | null} quality of their connection
    */

@@ -144,8 +144,9 @@ export class PreJoin {
     const [heard, seen] = [this.#microphone !== null && !this.#muted, this.#camera !== null];
     rename(this.#mute, heard ? t("bar.mute") : t("bar.unmute"), heard ? "mic" : "mic-off");
     rename(this.#show, seen ? t("bar.camera-off") : t("bar.camera-on"), seen ? "camera" : "camera-off");
-    this.#mute.classList.toggle("off", !heard);
-    this.#show.classList.toggle("off", !seen);
+    const asking = this.#mute.disabled; // nothing is off before the browser has answered
+    this.#mute.classList.toggle("off", !heard && !asking);
+    this.#show.classList.toggle("off", !seen && !asking);
     byId("join-muted").hidden = !(this.#microphone && this.#muted);
     byId("join-problem").hidden = !this.#problem;
     byId("join-problem-text").textContent = this.#problem;
@@ -157,7 +158,7 @@ export class PreJoin {
     const name = cleanName(this.#name.value);
     const face = byId("own-face");
     face.hidden = seen || !name;
-    byId("own-note").hidden = seen || name !== "";
+    byId("own-note").hidden = seen || asking || name !== "";
     face.textContent = initials(name);
     face.className = "face hue-" + hue(name, HUES);
   }

@@ -157,9 +157,18 @@ export class Room {
       changed: () => this.#changed(),
     });
     bar.add("devices", { name: t("devices.title"), icon: "devices", place: "menu", key: "A", press: () => devices.open() });
+    bar.add("full", { name: t("bar.full"), icon: "expand", place: "menu", key: "F", press: () => void this.#stage.fullscreen() });
+    bar.add("window", { name: t("bar.window"), icon: "pip", place: "menu", key: "W", press: () => void this.#window() });
+    bar.show("full", { hidden: !document.fullscreenEnabled });
+    bar.show("window", { hidden: !document.pictureInPictureEnabled });
     bar.add("keys", { name: t("keys.title"), icon: "keyboard", place: "menu", key: "?", press: () => this.#shortcuts.help() });
     bar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
     return sides;
+  }
+
+  /** Somebody's picture in a window of its own, that stays when another program is in front. */
+  async #window() {
+    if (!(await this.#people.window())) this.#notices.pass("window", t("room.no-picture"));
   }
 
   /** Mutes or unmutes; a first microphone may be what the link's call was waiting for. */

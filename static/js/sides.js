@@ -54,6 +54,9 @@ export class Sides {
     this.#panel.add("invite", { title: t("invite.title"), body: this.#invite.element, shown: (s) => (this.#invite.shown = s), focus: () => this.#invite.copy });
     this.#count.onclick = () => this.#panel.toggle("people");
     this.#addItems();
+    // Whoever came through a form or a button that is gone begins at the top. Nothing is taken from a page around ours.
+    const at = document.activeElement;
+    if (document.hasFocus() && (!at || at === document.body || at.getClientRects().length === 0)) byId("room-title").focus({ preventScroll: true });
     document.addEventListener("visibilitychange", () => this.#chat.look(), { signal: this.#abort.signal });
   }
 

@@ -34,6 +34,7 @@ export class Tile {
    */
   constructor(className, pin) {
     this.#video.muted = true; // sound has elements of its own
+    this.#video.addEventListener("loadeddata", () => this.#video.classList.add("seen"));
     this.element = make("li", { class: "tile " + className }, this.#face, this.#video,
       make("div", { class: "name" }, this.#muted, this.#name, this.#mark.element), this.#problem);
     this.element.addEventListener("dblclick", (event) => event.target instanceof HTMLButtonElement || pin());
@@ -64,10 +65,21 @@ export class Tile {
     this.#track = track;
     this.#video.srcObject = track ? new MediaStream([track]) : null;
     this.#video.hidden = !track;
+    this.#video.classList.remove("seen"); // the face stays until there is a picture
     this.element.classList.toggle("with-video", track !== null);
     this.#actions.picture(track !== null);
     // A muted video may always play; it fails only when the source is replaced meanwhile.
     if (track) this.#video.play().catch(() => {});
+  }
+
+  /** Whether there is a picture. */
+  get shows() {
+    return this.#track !== null;
+  }
+
+  /** Puts the picture into a window of its own, or takes it back. */
+  window() {
+    return this.#actions.window();
   }
 
   /** @param {boolean} facing whether the picture is of the person who looks at it: shown as in a mirror */

@@ -13,7 +13,7 @@ import { connectionFacts } from "./quality.js";
 export class TileActions {
   #pin;
   #full;
-  #small = button("", "pip", "tile-action", () => void this.#pictureInPicture());
+  #small = button("", "pip", "tile-action", () => void this.window());
   #ask = button("", "bars", "tile-action", () => this.#toggle());
   #facts = make("dl", { class: "facts", hidden: true });
   #video;
@@ -99,9 +99,10 @@ export class TileActions {
     }
   }
 
-  async #pictureInPicture() {
+  /** Puts the picture into a window of its own, or takes back the one that is there. */
+  async window() {
     try {
-      if (document.pictureInPictureElement === this.#video) await document.exitPictureInPicture();
+      if (document.pictureInPictureElement) await document.exitPictureInPicture();
       else await this.#video?.requestPictureInPicture();
     } catch {
       // No picture has come yet.

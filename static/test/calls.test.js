@@ -357,3 +357,13 @@ test("what is wrong with the line is said, and its figures are there for who ask
   calls.quality({ call: "c_1", mos: 4.3, loss: 0, far_loss: 0, jitter: 10, far_jitter: 0, deaf: true });
   assert.equal(card().byTestId("call-line").textContent, "The phone does not hear this room.");
 });
+
+test("what is not a number is shown as it was written, and not called again", () => {
+  room({ number: "12ab" });
+  calls.ready = true;
+  calls.update({ id: "", number: "", state: "refused", reason: "bad-number" });
+  assert.equal(cards().length, 1);
+  assert.equal(card().getAttribute("aria-label"), "Phone call to 12ab");
+  assert.equal(words(), "This is not a phone number.");
+  assert.equal(card().button("Call again"), undefined);
+});

@@ -5,10 +5,12 @@ import { capture, captureOne, list, otherSide, remember, replacement } from "../
 let asked, microphones, memory;
 
 /** A machine whose microphone and camera answer so: "ok", or the name of the error. */
-function machine({ audio = "ok", video = "ok", message = "", secure = true, media = true } = {}) {
+function machine({ audio = "ok", video = "ok", message = "", secure = true, media = true, framed = false } = {}) {
   asked = [];
   microphones = [{ kind: "audioinput", deviceId: "m1", label: "Desk" }];
   globalThis.window = { isSecureContext: secure };
+  window.top = framed ? {} : window;
+  globalThis.document = { featurePolicy: { allowsFeature: () => !framed } };
   const track = (kind, wanted) => ({ kind, label: kind === "audio" ? "Desk" : "Front", wanted });
   const mediaDevices = {
     async getUserMedia(wanted) {
@@ -51,6 +53,8 @@ const failures = [
     "The browser does not allow this page to use the microphone and camera. Allow them at the symbol beside the address." + unheard],
   ["the system denies the microphone", { audio: "NotAllowedError", message: "Permission denied by system" }, null, "video",
     "This device's settings do not allow the browser to use the microphone." + unheard],
+  ["a page around this one keeps them", { audio: "NotAllowedError", video: "NotAllowedError", framed: true }, null, null,
+    "The page around this one does not pass the microphone and camera on. Open the link in a tab of its own." + unheard],
   ["there is no camera", { video: "NotFoundError" }, "audio", null, "No camera was found. You take part with sound only."],
   ["there is nothing at all", { audio: "NotFoundError", video: "NotFoundError" }, null, null,
     "No microphone and no camera were found. Connect a microphone and try again." + unheard],

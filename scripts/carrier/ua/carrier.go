@@ -189,6 +189,7 @@ func (c *Carrier) start() (err error) {
 	c.server.OnOptions(c.guard(c.onOptions))
 	c.server.OnInfo(c.guard(c.onInDialog))
 	c.server.OnUpdate(c.guard(c.onUpdate))
+	c.server.OnRefer(c.guard(c.onRefer))
 	c.server.OnNotify(c.guard(c.onInDialog))
 	if c.udp != nil {
 		c.serving.Go(func() { _ = c.server.ServeUDP(c.udp) })

@@ -9,7 +9,7 @@ import (
 )
 
 // allow is what the carrier understands.
-const allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE"
+const allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY"
 
 // onInvite runs a whole call: it returns when the script has ended and the
 // dialog is over, because sipgo ends the transaction with its handler.

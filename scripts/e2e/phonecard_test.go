@@ -1,0 +1,121 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+func TestThePhonesTileSaysWhatHappensAndTakesDigits(t *testing.T) {
+	onEveryLook(t, options{}, [][]int16{nil}, func(t *testing.T, all []person) {
+		u := all[0]
+		before := u.carrier.Count("DIGIT")
+		calls := u.carrier.Count("INVITE")
+		p := u.enter("name=Ada&nocam=1&dial=605")
+		card := p.in("region", "Phone call to 605")
+		p.awaitState("answered")
+		card.see("heading", "605")
+		card.see("StaticText", "Connected")
+		card.see("timer", "*")
+		if live := card.see("status", "*").states["live"]; live != "polite" {
+			t.Errorf("what the call does is announced %q", live)
+		}
+		p.accessible("a call")
+		p.shoot("call")
+
+		card.click("button", "Keypad")
+		keys := p.in("group", "Telephone keys")
+		keys.click("button", "4")
+		keys.click("button", "*")
+		p.keys("7") // typed
+		eventually(t, patience, "the phone has got three digits", func() bool { return u.carrier.Count("DIGIT")-before == 3 })
+		var got []string
+		for _, e := range u.carrier.Events() {
+			if e.Kind == "DIGIT" {
+				got = append(got, e.Detail)
+			}
+		}
+		if last := strings.Join(got[before:], ""); last != "4*7" {
+			t.Errorf("the phone has got %q", last)
+		}
+		p.accessible("a keypad")
+		p.shoot("keypad")
+		p.keys(kb.Escape)
+		p.gone("group", "Telephone keys")
+
+		card.click("button", "Hang up")
+		p.awaitState("ended")
+		card.see("StaticText", "The call was hung up from the room.*")
+		p.accessible("a call that is over")
+		p.shoot("call-over")
+		card.click("button", "Call again")
+		p.awaitState("answered")
+		if n := u.carrier.Count("INVITE") - calls; n != 2 {
+			t.Errorf("%d INVITEs, want 2", n)
+		}
+		card.click("button", "Hang up")
+		p.awaitState("ended")
+		card.click("button", "Close")
+		p.gone("region", "Phone call to 605")
+	})
+}
+
+func TestEveryStateOfACallLooksLikeItself(t *testing.T) {
+	onEveryLook(t, options{}, [][]int16{nil}, func(t *testing.T, all []person) {
+		u := all[0]
+		for _, tc := range []struct{ number, state, says string }{
+			{"602", "ended", "The line is busy."},
+			{"603", "ringing", "Ringing…"},
+			{"604", "early", "The phone network is playing an announcement."},
+			{"999999999999999999", "refused", "This is not a phone number."},
+		} {
+			p := person{u.browser, u.look, u.room + " " + tc.number}.enter("name=Ada&nocam=1&dial=" + tc.number)
+			p.awaitState(tc.state)
+			p.words(tc.says)
+			p.accessible(tc.says)
+			p.shoot("call-" + tc.state)
+		}
+	})
+}
+
+func TestThePageIsHonestAboutWhoIsHeard(t *testing.T) {
+	onEveryLook(t, options{}, [][]int16{nil}, func(t *testing.T, all []person) {
+		u := all[0]
+		other := u.enter("name=Grace&nocam=1")
+		other.connected()
+
+		p := u.enter("name=Ada&nocam=1")
+		p.connected()
+		p.click("button", "Mute")
+		p.words("You are muted. Nobody hears what you say.")
+		p.accessible("talking while muted")
+		p.shoot("talking-while-muted")
+		p.in("status", "*").see("StaticText", "You are muted. Nobody hears what you say.")
+		p.close()
+
+		// A microphone whose packets never leave.
+		p = u.enter("name=Eve&nocam=1", `RTCRtpSender.prototype.replaceTrack = async () => {}; `)
+		p.words("Nobody can hear you: no packets are arriving.*")
+		p.accessible("nobody can hear")
+		p.shoot("unheard")
+	})
+}
+
+func TestEverybodysConnectionCanBeLookedAt(t *testing.T) {
+	w := newWorld(t, options{})
+	u := person{newBrowser(w, nil), looks[0], "Figures"}
+	p := u.enter("name=Ada&nocam=1&dial=600")
+	p.awaitState("answered")
+	other := u.enter("name=Grace")
+	other.connected()
+	p.click("button", "Connection of Grace")
+	for _, what := range []string{"Lost", "Jitter", "Round trip"} {
+		p.words(what)
+	}
+	p.shoot("connection")
+	p.accessible("a connection's figures")
+	p.click("button", "Connection of 600")
+	p.words("*of 4.5*")
+	p.shoot("connection-phone")
+}
