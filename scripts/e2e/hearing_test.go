@@ -48,7 +48,7 @@ func (b *browser) clickToHearing(round int) time.Duration {
 	href := fmt.Sprintf("/room.html?room=click-%d&name=Ada&nocam=1&dial=601", round)
 	js[bool](p, fmt.Sprintf(`(() => { const a = document.createElementNS("http://www.w3.org/1999/xhtml", "a"); a.href = %q; a.textContent = "Call";
 		a.id = "call"; document.documentElement.append(a); a.addEventListener("click", (e) => { e.preventDefault(); location.assign(%q); }); return true; })()`, href, href))
-	js[bool](p, `document.getElementById("call").dispatchEvent(new MouseEvent("click", {bubbles: true, cancelable: true})); true`)
+	js[bool](p, `setTimeout(() => document.getElementById("call").dispatchEvent(new MouseEvent("click", {bubbles: true, cancelable: true}))); true`)
 	p.awaitState("answered")
 	eventually(b.TB, patience, "the carrier is heard", func() bool { return js[bool](p, "window.e2eHeard !== undefined") })
 	took := js[float64](p, "window.e2eHeard - Number(sessionStorage.getItem('e2e-click'))")

@@ -242,10 +242,20 @@ func js[T any](p *tab, expression string) T {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	for err != nil && ctx.Err() == nil && navigated(err) {
+		v, err = chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	}
 	if err != nil {
 		p.Fatalf("browser: %v", err)
 	}
 	return v
+}
+
+// navigated reports whether an expression was lost because its page went away
+// meanwhile; the next page is asked again.
+func navigated(err error) bool {
+	return strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "context was destroyed") ||
+		strings.Contains(err.Error(), "Cannot find context")
 }
 
 // text is what an element shows, "" when there is none.

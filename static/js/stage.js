@@ -166,7 +166,7 @@ export class Stage {
     if (this.#due || this.#closed) return;
     this.#due = true;
     // A hidden page draws no frames, and yet people come and go.
-    if (document.hidden) setTimeout(() => this.#arrange());
+    if (document.hidden) setTimeout(() => this.#arrange(), 0);
     else requestAnimationFrame(() => this.#arrange());
   }
 

@@ -198,7 +198,7 @@ export default {
 
   // Der Raum: sein Rahmen.
   "bar.more": "Mehr",
-  "bar.mute": "Stummschalten",
+  "bar.mute": "Stumm schalten",
   "bar.unmute": "Ton einschalten",
   "bar.camera-on": "Kamera einschalten",
   "bar.camera-off": "Kamera ausschalten",
