@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dialroom/bridge/trunk"
 	"dialroom/shared/wire"
 )
 
@@ -33,8 +34,9 @@ bridge:
 keys:
   - {id: sfu, role: sfu, secret: "sfu secret, long enough for anybody"}
   - {id: bridge, role: bridge, secret: "bridge secret, long enough for all"}
+  - {id: crm, role: script, secret: "script secret, long enough for all"}
 trunks:
-  - {id: tr_1, name: main, host: "%s", prefixes: ["+"], dial_format: plus, probe_every: 0s}
+  - {id: tr_1, name: main, host: "%s", prefixes: ["+"], dial_format: plus, probe_every: 0s, transfer: true}
 extensions:
   - {number: "610", password: "correct-horse", name: front desk}
 numbers:
@@ -192,6 +194,7 @@ func TestSIPpCallsIn(t *testing.T) {
 		{"call_prack", "+4930123400", false, true, "answered, ended hangup-phone"},
 		{"call_pin", "+4930123401", true, false, "answered, ended hangup-phone"},
 		{"call_nowhere", "+4930123499", true, false, ""},
+		{"call_replaces", "dialroom", true, false, ""},
 		{"phone_calls", "+4930123400", true, false, "answered, ended hangup-phone"},
 	}
 	for _, test := range tests {
@@ -227,6 +230,7 @@ func TestSIPpIsCalled(t *testing.T) {
 		{"answer_timer", true, 48 * time.Second, "answered, ended hangup-room"},
 		{"answer_hold", false, 0, "answered, ended hangup-phone"},
 		{"answer_busy", false, 0, "ended busy"},
+		{"answer_reason", false, 0, "answered, ended trunk-failed"},
 		{"answer_early_update", true, 0, "early, answered, ended hangup-room"},
 	}
 	for _, test := range tests {
@@ -250,6 +254,65 @@ func TestSIPpIsCalled(t *testing.T) {
 			s.wait()
 			eventually(t, "the sfu knows", func() bool { return b.room.got("c_1") == test.want })
 		})
+	}
+}
+
+func TestSIPpIsSentToAnotherNumber(t *testing.T) {
+	port := freeUDP(t)
+	b := newHouse(t, fmt.Sprintf("127.0.0.1:%d", port), true)
+	s := startSIPp(t, "answer_refer", "", "610", port)
+	b.place("c_1", 10)
+	eventually(t, "answered", func() bool { return b.room.got("c_1") == "answered" })
+	b.room.grants(func(req wire.LegRequest) (wire.LegResponse, error) {
+		return wire.LegResponse{ID: "c_away", Number: "+49892222222", Leg: *testLeg("sfu-1", 20)}, nil
+	})
+	eventually(t, "its ACK has come, and it is sent away", func() bool { return b.transfer(scriptKey, "c_1", "089 2222222").status == 202 })
+	s.wait()
+	eventually(t, "the sfu knows", func() bool {
+		return b.room.got("c_away") == "dialing, ringing, ended transferred" && b.room.got("c_1") == "answered, ended transferred"
+	})
+}
+
+// The host says 100 for fifteen seconds and no more. The phone behind the next
+// trunk is the only one that rings.
+func TestSIPpThatSwallowsACallIsCancelledAndTheNextTrunkTaken(t *testing.T) {
+	port, second := freeUDP(t), newCarrier(t, 486)
+	b := newHouse(t, nowhere, true)
+	way := func(id string, priority, port int) trunk.Trunk {
+		return trunk.Trunk{
+			ID: id, Enabled: true, Priority: priority, Host: fmt.Sprintf("127.0.0.1:%d", port), Transport: "udp",
+			Prefixes: []string{"+"}, DialFormat: trunk.Plus, Codecs: []wire.Codec{wire.PCMA},
+		}
+	}
+	b.m.trunks.Load([]trunk.Trunk{way("tr_1", 1, port), way("tr_2", 2, second.port())})
+	s := startSIPp(t, "answer_trying", "", "610", port)
+	eventually(t, "SIPp listens", func() bool {
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
+	b.place("c_1", 10)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.wait()
+	}()
+	tick := time.NewTicker(250 * time.Millisecond) // a second of the call
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			eventually(t, "the sfu knows", func() bool { return b.room.got("c_1") == "dialing, ended busy" })
+			if n := len(second.invited()); n != 1 {
+				t.Errorf("the second trunk has got %d INVITEs", n)
+			}
+			return
+		case <-tick.C:
+			b.clock.advance(time.Second)
+			b.ask(sfuKey, "POST", wire.PathLease, wire.LeaseRequest{Instance: "sfu-1", Calls: []string{"c_1"}})
+		}
 	}
 }
 
