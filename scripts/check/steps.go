@@ -30,7 +30,7 @@ func tools() []tool {
 		{"baresip", "baresip-core", "tests with a second telephone"},
 		{"sipp", "sip-tester", "SIP scenarios"},
 		{"kamailio", "kamailio", "tests with a proxy in between"},
-		{"npx", "npm", "the page's types"},
+		{"npx", "npm", "the page's types, and its check for everybody (axe-core)"},
 	}
 }
 

@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"dialroom/scripts/carrier/audio"
+	"dialroom/shared/config"
 )
 
 func TestThePhonesTileSaysWhatHappensAndTakesDigits(t *testing.T) {
@@ -79,6 +84,33 @@ func TestEveryStateOfACallLooksLikeItself(t *testing.T) {
 	})
 }
 
+func TestAPhoneThatCallsInIsShownAsOneThatCalled(t *testing.T) {
+	const number = "+4930123400"
+	w := newWorld(t, options{settings: func(c *config.Config) {
+		c.Numbers = []config.Number{{Number: number, Room: "Reception", Waiting: config.WaitingRing, Wait: 2 * time.Minute}}
+		c.Trunks[0].AllowedSources = []string{"127.0.0.1/32"}
+	}})
+	u := person{newBrowser(w, nil), looks[1], "Reception"}
+	p := u.enter("name=Ada&nocam=1")
+	p.connected()
+	caller, err := w.carrier.Dial(w.soon(), "udp", netip.MustParseAddrPort(w.stack.Config.Bridge.SIP.UDP), "+4989654321", number, talking)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.awaitState("answered")
+	card := p.in("region", "Phone call from *4989654321*")
+	card.see("StaticText", "Connected")
+	p.listen("phone", 1)
+	if heard := p.heard("phone0", 3*time.Second); audio.Level(heard) < -60 {
+		t.Error("the caller is not heard")
+	}
+	p.accessible("a call from outside")
+	p.shoot("call-from-outside")
+	caller.Hangup()
+	p.awaitState("ended")
+	card.see("StaticText", "The person on the phone hung up.*")
+}
+
 func TestThePageIsHonestAboutWhoIsHeard(t *testing.T) {
 	onEveryLook(t, options{}, [][]int16{nil}, func(t *testing.T, all []person) {
 		u := all[0]
@@ -114,6 +146,15 @@ func TestEverybodysConnectionCanBeLookedAt(t *testing.T) {
 		p.words(what)
 	}
 	p.shoot("connection")
+	p.click("button", "Full screen: Grace")
+	eventually(t, patience, "Grace fills the screen", func() bool { return js[bool](p, "document.fullscreenElement !== null") })
+	p.keys(kb.Escape)
+	js[bool](p, "document.exitFullscreen().catch(() => {}).then(() => true)") // the browser's own Escape needs a window
+	eventually(t, patience, "the room is back", func() bool { return js[bool](p, "document.fullscreenElement === null") })
+	p.click("button", "Picture in picture: Grace")
+	eventually(t, patience, "Grace has a window of her own", func() bool { return js[bool](p, "document.pictureInPictureElement !== null") })
+	p.click("button", "Picture in picture: Grace")
+	eventually(t, patience, "the window is closed", func() bool { return js[bool](p, "document.pictureInPictureElement === null") })
 	p.accessible("a connection's figures")
 	p.click("button", "Connection of 600")
 	p.words("*of 4.5*")

@@ -227,6 +227,9 @@ func TestDevicesAreChosenDuringTheCall(t *testing.T) {
 		eventually(t, patience, "the other microphone is used", func() bool {
 			return box.see("combobox", "Microphone").value == "Fake Audio Input 1"
 		})
+		box.choose("Speaker", "Fake Audio Output 1")
+		box.click("button", "Play a sound")
+		p.words("You should hear a melody now.")
 		box.click("button", "Close")
 		p.gone("dialog", "Microphone, camera and speaker")
 		p.connected()
