@@ -107,7 +107,7 @@ func (m *Main) Run() (err error) {
 		return err
 	}
 	m.later(func() { _ = m.trunks.Close() })
-	m.reporter = control.NewReporter(sfu, m.clock, m.log)
+	m.reporter = control.NewReporter(newNarrow(sfu), m.clock, m.log)
 	m.later(m.flush)
 	var secure *tls.Config
 	if m.cert, secure, err = newCertificate(b.SIP); err != nil {
@@ -136,7 +136,7 @@ func (m *Main) Run() (err error) {
 		return err
 	}
 	m.later(m.control.Close)
-	m.openDoor(sfu, hub.Media())
+	m.openDoor(newNarrow(sfu), hub.Media())
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
 	m.keeper.Load(trunksOf(m.cfg))
 	m.later(m.endTidy)

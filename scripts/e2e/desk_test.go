@@ -31,16 +31,17 @@ func newDesk(w *world) *desk {
 }
 
 // play runs a scenario to its end.
-func (d *desk) play(scenario, called string) {
+func (d *desk) play(scenario, called string, more ...string) {
 	d.w.Helper()
 	program, err := exec.LookPath("sipp")
 	if err != nil {
 		d.w.Skip("there is no sipp here")
 	}
 	errors := filepath.Join(d.w.TempDir(), "errors")
-	cmd := exec.CommandContext(within(d.w.TB, patience), program, "-sf", filepath.Join(prepared.root, "scripts", "sipp", scenario+".xml"),
+	args := append([]string{"-sf", filepath.Join(prepared.root, "scripts", "sipp", scenario+".xml"),
 		"-i", "127.0.0.1", "-p", fmt.Sprint(d.port), "-m", "1", "-nostdin", "-timeout", "25s", "-timeout_error", "-trace_err", "-error_file", errors,
-		"-t", d.over[:1]+"1", "-s", called, d.at)
+		"-t", d.over[:1] + "1", "-s", called}, more...)
+	cmd := exec.CommandContext(within(d.w, patience), program, append(args, d.at)...)
 	cmd.Dir = d.w.TempDir()
 	cmd.Env = append(os.Environ(), "TERM=dumb")
 	if out, err := cmd.CombinedOutput(); err != nil {

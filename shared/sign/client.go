@@ -32,8 +32,10 @@ func NewClient(base string, key Key, timeout time.Duration) *Client {
 		Base: strings.TrimSuffix(base, "/"),
 		Key:  key,
 		HTTP: &http.Client{
-			Timeout:       timeout,
-			Transport:     &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second},
+			Timeout: timeout,
+			// In a rush of calls as many requests are under way, and a connection
+			// for each of them costs more than the request.
+			Transport:     &http.Transport{MaxIdleConnsPerHost: 96, IdleConnTimeout: 90 * time.Second},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}

@@ -88,18 +88,14 @@ func New(bin Binaries, opt Options) (*Stack, error) {
 }
 
 func (s *Stack) settings() error {
-	ports, err := freePorts(3)
+	ports, err := freePorts(4) // at once: one after the other may well be the same
 	if err != nil {
 		return err
 	}
 	media, control, sip := ports[0], ports[1], ports[2]
 	web := s.opt.Web
 	if web == "" {
-		one, err := freePorts(1)
-		if err != nil {
-			return err
-		}
-		web = fmt.Sprintf("127.0.0.1:%d", one[0])
+		web = fmt.Sprintf("127.0.0.1:%d", ports[3])
 	}
 	_, port, err := net.SplitHostPort(web)
 	if err != nil {
