@@ -72,7 +72,7 @@ export class TileActions {
   }
 
   #toggle() {
-    this.#show(this.#facts.hidden);
+    this.#show(Boolean(this.#facts.hidden));
   }
 
   /** @param {boolean} shown */

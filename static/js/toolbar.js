@@ -39,7 +39,7 @@ export class Toolbar {
   #bar;
   #shortcuts;
   #menu = make("div", { class: "menu", role: "menu", id: "more-menu", hidden: true, keydown: (/** @type {KeyboardEvent} */ e) => this.#key(e) });
-  #more = button(t("bar.more"), "more", "control", () => this.#toggle(this.#menu.hidden));
+  #more = button(t("bar.more"), "more", "control", () => this.#toggle(Boolean(this.#menu.hidden)));
   /** @type {Map<string, HTMLButtonElement[]>} */
   #items = new Map();
 
