@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 
+	"dialroom/scripts/carrier/ua"
 	"dialroom/scripts/demo/stack"
 	"dialroom/shared/config"
 	"dialroom/shared/sign"
@@ -113,4 +117,37 @@ func TestAPhoneOfATrunkThatMayNotTransferStays(t *testing.T) {
 	if w.ending("601") != "" || w.carrier.Count("REFER") != 0 {
 		t.Error("it was tried all the same")
 	}
+}
+
+// baresip, as a desk phone, is sent to a number outside, and dials it itself: as
+// its extension, through the guard once more.
+func TestADeskPhoneIsSentToANumberOutside(t *testing.T) {
+	host := hostIP(t)
+	w := newWorld(t, options{
+		carrier: func(c *ua.Config) { c.UDP, c.TCP = host+":0", "" },
+		settings: func(c *config.Config) {
+			patient(c)
+			_, port, _ := net.SplitHostPort(c.Bridge.SIP.UDP)
+			c.Bridge.SIP.UDP, c.Bridge.SIP.TCP = "0.0.0.0:"+port, ""
+			c.Extensions = []config.Extension{{Number: "631", Password: "four-words-or-so", Name: "front desk"}}
+		},
+	})
+	_, port, err := net.SplitHostPort(w.stack.Config.Bridge.SIP.UDP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := said(t)
+	startBaresip(t, log, "631", manner{user: fmt.Sprintf("631@%s:%s", host, port), account: ";auth_pass=four-words-or-so;regint=60"})
+	eventually(t, patience, "baresip is registered", func() bool { return strings.Contains(log.String(), "200 OK") })
+	call := w.place("631", "desk")
+	eventually(t, patience, "it has answered", func() bool { return w.callState(call) == wire.Answered })
+	away, status := w.transfer(call, "+4930123456")
+	if status != 0 {
+		t.Fatalf("answered %d", status)
+	}
+	eventually(t, patience, "both calls are over", func() bool {
+		return w.callOf(away).Reason == wire.Transferred && w.callOf(call).Reason == wire.Transferred
+	})
+	far := w.call("4930123456", 0)
+	eventually(t, patience, "the number outside hears baresip", func() bool { return far.Media().Stats().Received > 100 })
 }
