@@ -269,6 +269,8 @@ func (c *Carrier) Close() error {
 	err := c.agent.Close()
 	c.closeSockets()
 	c.serving.Wait()
+	// A retransmission that was under way may have opened another socket meanwhile.
+	err = errors.Join(err, c.agent.Close())
 	c.events.close()
 	c.log.Info("closed", "invite", c.Count("INVITE"), "answered", c.Count("ANSWER"), "cancel", c.Count("CANCEL"),
 		"bye_received", c.Count("BYE"), "bye_sent", c.Count("SENT BYE"))
