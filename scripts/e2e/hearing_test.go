@@ -79,8 +79,12 @@ func TestFromTheClickOnALinkToHearingThePhoneTakesLessThanAPersonWaits(t *testin
 		}
 		m := median(all)
 		t.Logf("median %v of %v", m, all)
-		if m > hearingGoal && !raceDetector {
-			return []string{fmt.Sprintf("median %v, want at most %v: %v", m, hearingGoal, all)}
+		goal := hearingGoal
+		if raceDetector {
+			goal *= 2 // it makes everything on the way that much slower
+		}
+		if m > goal {
+			return []string{fmt.Sprintf("median %v, want at most %v: %v", m, goal, all)}
 		}
 		return nil
 	})

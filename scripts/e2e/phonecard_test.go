@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"dialroom/scripts/carrier/audio"
+	"dialroom/scripts/carrier/ua"
 	"dialroom/shared/config"
 )
 
@@ -132,6 +134,41 @@ func TestThePageIsHonestAboutWhoIsHeard(t *testing.T) {
 		p.accessible("nobody can hear")
 		p.shoot("unheard")
 	})
+}
+
+func TestAPhoneOfWhichNothingIsHeardIsNamed(t *testing.T) {
+	// A phone that answers and sends nothing, as behind a router that lets nothing out.
+	mute := func(string) ua.Script {
+		return func(ctx context.Context, c *ua.Call) {
+			if c.Answer() {
+				<-ctx.Done()
+			}
+		}
+	}
+	w := newWorld(t, options{carrier: func(c *ua.Config) { c.Script = mute }})
+	p := person{newBrowser(w, nil), looks[1], "One way"}.enter("name=Ada&nocam=1&dial=600")
+	p.awaitState("answered")
+	p.words("No sound comes from the phone.")
+	p.accessible("a phone that is mute")
+	p.shoot("one-way")
+}
+
+func TestWhoSpeaksIsMarked(t *testing.T) {
+	w := newWorld(t, options{})
+	tone := signature{"Ada", 500}
+	ada := newBrowser(w, tone.sound()).open("room.html?lang=en&room=Marks&name=Ada&nocam=1")
+	ada.connected()
+	p := person{newBrowser(w, make([]int16, audio.Rate)), looks[0], "Marks"}.enter("name=Grace&nocam=1")
+	p.connected()
+	speaks := func(name string) bool {
+		return js[bool](p, `[...document.querySelectorAll("#people > li.speaking")].some((e) => e.ariaLabel.startsWith("`+name+`"))`)
+	}
+	eventually(t, patience, "Ada is marked", func() bool { return speaks("Ada") })
+	if speaks("Grace") {
+		t.Error("somebody silent is marked")
+	}
+	ada.click("button", "Mute")
+	eventually(t, patience, "Ada is marked no more", func() bool { return !speaks("Ada") })
 }
 
 func TestEverybodysConnectionCanBeLookedAt(t *testing.T) {

@@ -139,7 +139,8 @@ export class People {
   /** @param {Set<string>} ids of those who speak */
   speaking(ids) {
     this.#turn++;
-    for (const id of ids) this.#spoke.set(id, this.#turn);
+    // A word may come in after its speaker has left; nobody would forget them then.
+    for (const id of ids) if (this.#people.has(id)) this.#spoke.set(id, this.#turn);
     for (const [key, tile] of this.#tiles) tile.speaking = ids.has(key);
   }
 
