@@ -3,8 +3,8 @@
  *
  * There are three arrangements. A **grid** of equal cells, as large as they can
  * be. A **main** tile, pinned or a shared screen, with the others in a strip
- * beside or below it. And **alone**: one other tile (or only phones) takes all
- * the room and our own picture floats in the corner.
+ * beside or below it. And **alone**: one other tile takes all the room and our
+ * own picture floats in the corner.
  *
  * A phone has words and buttons and needs more room than a face; where cells
  * get too small for it, phones become bars above the grid.
@@ -58,12 +58,8 @@ export function arrange({ width, height, tiles, main = -1 }) {
     beside(rects, tiles, area, main, gap, grid);
     return { rects, floats: false, height };
   }
-  const phonesOnly = others.length > 0 && others.every((i) => tiles[i] === "phone");
-  if (own >= 0 && (phonesOnly || (others.length === 1 && phone && height > width))) {
-    if (others.length === 1) return alone(rects, area, others[0], own, phone);
-    grid(others, area);
-    rects[own] = corner(area, phone);
-    return { rects, floats: true, height };
+  if (own >= 0 && others.length === 1 && (tiles[others[0]] === "phone" || (phone && height > width))) {
+    return alone(rects, area, others[0], own, phone);
   }
   return { rects, floats: false, height: Math.max(height, grid(all, area)) };
 }

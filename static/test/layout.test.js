@@ -67,6 +67,7 @@ test("with nobody but a phone it has the stage and we float", () => {
 test("two people stand side by side on a desk and float on a telephone", () => {
   assert.equal(arrange({ ...DESKTOP, tiles: room(2) }).floats, false);
   assert.equal(arrange({ ...PHONE, tiles: room(2) }).floats, true);
+  assert.equal(arrange({ ...PHONE, tiles: room(1, { phones: 2 }) }).floats, false, "two phones' buttons are not covered");
 });
 
 test("a few people and a phone have tiles of one size", () => {
