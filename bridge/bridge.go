@@ -57,7 +57,8 @@ type Main struct {
 	mu        sync.Mutex
 	untidy    bool   // guarded by mu; tidy has ended
 	stopTidy  func() // guarded by mu
-	leastHeld uint64 // guarded by mu; by the heap after memory was last given back
+	leastHeld uint64 // guarded by mu; by the heap after memory was given back
+	vain      int    // guarded by mu; times in a row that this was not the least
 
 	// fixed after Run
 	trunks   *trunk.Table

@@ -11,9 +11,13 @@ const (
 	// that it does not need.
 	tidyEvery = 20 * time.Second
 
-	// worthTidying is how much that has to be, in bytes, beyond what was left the
-	// last time.
+	// worthTidying is how much that has to be, in bytes, beyond the least there was.
 	worthTidying = 16 << 20
+
+	// tidyPatience is how often it is tried in vain before what is held counts as
+	// needed: transactions live on for half a minute after their calls (RFC 3261
+	// §17), and what else a rush leaves behind is gone within three.
+	tidyPatience = 9
 )
 
 // tidy gives memory back after a rush: without calls nothing is allocated, so
@@ -22,15 +26,18 @@ const (
 func (m *Main) tidy() {
 	m.verifier.Tidy()
 	m.mu.Lock()
-	least := m.leastHeld
+	least, vain := m.leastHeld, m.vain
 	m.mu.Unlock()
 	if heapHeld() >= least+worthTidying && len(m.agent.Calls()) == 0 {
 		debug.FreeOSMemory()
-		least = heapHeld()
+		now := heapHeld()
+		if vain++; least == 0 || now < least+worthTidying || vain >= tidyPatience {
+			least, vain = now, 0
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.leastHeld = least
+	m.leastHeld, m.vain = least, vain
 	if !m.untidy {
 		m.stopTidy = m.clock.AfterFunc(tidyEvery, m.tidy)
 	}

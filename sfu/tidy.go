@@ -13,9 +13,12 @@ const (
 	// that it does not need.
 	tidyEvery = 20 * time.Second
 
-	// worthTidying is how much that has to be, in bytes, beyond what was left the
-	// last time.
+	// worthTidying is how much that has to be, in bytes, beyond the least there was.
 	worthTidying = 16 << 20
+
+	// tidyPatience is how often it is tried in vain before what is held counts as
+	// needed: what a rush leaves behind is gone within three minutes.
+	tidyPatience = 9
 )
 
 // tidier gives memory back after a rush: without calls and people nothing is
@@ -26,7 +29,8 @@ type tidier struct {
 	idle     func() bool // no call, and nobody in a room
 	held     func() uint64
 	free     func()
-	least    uint64 // held after the last time
+	least    uint64 // held after a time when memory was given back
+	vain     int    // times in a row that this was not the least
 }
 
 func (m *Main) tidy(verifier *sign.Verifier) {
@@ -57,7 +61,10 @@ func (t *tidier) look() {
 	t.verifier.Tidy()
 	if t.held() >= t.least+worthTidying && t.idle() {
 		t.free()
-		t.least = t.held()
+		now := t.held()
+		if t.vain++; t.least == 0 || now < t.least+worthTidying || t.vain >= tidyPatience {
+			t.least, t.vain = now, 0
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -17,18 +18,19 @@ func TestMemoryIsGivenBackOnlyWhenNobodyCouldNotice(t *testing.T) {
 		name string
 		idle bool
 		held []uint64 // at each look, in units of what is worth it
-		left uint64   // after memory was given back
+		left []uint64 // after each time memory was given back; the last goes on
 		want int
 	}{
-		{"calls run", false, []uint64{4, 4}, 1, 0},
-		{"idle after a rush, and after another", true, []uint64{4, 1, 1, 5}, 1, 2},
-		{"what is in use is not worth asking for again", true, []uint64{4, 3, 3, 3}, 3, 1},
+		{"calls run", false, []uint64{4, 4}, []uint64{1}, 0},
+		{"idle after a rush, and after another", true, []uint64{4, 1, 1, 5}, []uint64{1}, 2},
+		{"after a rush whose transactions live on for a while", true, []uint64{1, 40, 20, 20, 1, 1}, []uint64{1, 20, 20, 1}, 4},
+		{"what is in use is asked for only so often", true, slices.Repeat([]uint64{3}, 40), []uint64{1, 3}, 1 + tidyPatience},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			freed, now := 0, uint64(0)
 			tidy := tidier{verifier: verifier, idle: func() bool { return test.idle }, held: func() uint64 { return now }, free: func() {
+				now = test.left[min(freed, len(test.left)-1)] * worthTidying
 				freed++
-				now = test.left * worthTidying
 			}}
 			for _, held := range test.held {
 				now = held * worthTidying
