@@ -137,6 +137,8 @@ export type FromServer =
   | ({ type: "quality"; call: string } & Line)
   /** Which sizes of the camera's picture somebody gets, by their RIDs. */
   | { type: "layers"; camera: string[] }
+  /** Keys that were pressed on a phone. */
+  | { type: "dtmf"; call: string; digits: string }
   | ({ type: "uplink"; id: string } & Uplink)
   | { type: "speaking"; ids?: string[] | null }
   | ({ type: "chat" } & ChatLine)

@@ -18,7 +18,7 @@ import (
 func realTime() []string { return []string{"scripts/demo", "scripts/load", "scripts/e2e"} }
 
 // packageTimeout ends a hanging test binary with all its stacks on the screen.
-const packageTimeout = "30m"
+const packageTimeout = "45m"
 
 // tests runs and counts every test under the race detector.
 func (c *check) tests() error {

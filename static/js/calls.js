@@ -30,6 +30,10 @@ import { callWords } from "./words.js";
 
 /** A dial without any word from the server for this long has been lost, in milliseconds. */
 const LOST_DIAL = 10_000;
+/** Keys of a phone that follow each other within this time are one number to read, in milliseconds. */
+const ONE_GO = 8000;
+/** So many of them are shown. */
+const SHOWN_KEYS = 20;
 
 export class Calls {
   #o;
@@ -43,6 +47,10 @@ export class Calls {
   #microphone;
   #ready = false;
   #pressed = false;
+  /** Keys of a phone that go together. */
+  #keyed = { call: "", digits: "" };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #goOver;
   #dialled = false; // by this page, not by an earlier load of it
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #patience;
@@ -222,6 +230,21 @@ export class Calls {
     this.#cards.find((c) => c.call.id === line.call)?.line(line);
   }
 
+  /**
+   * Says which keys somebody presses on a phone; those pressed in one go together.
+   *
+   * @param {{call: string, digits: string}} message
+   */
+  keys({ call, digits }) {
+    const card = this.#cards.find((c) => c.call.id === call);
+    if (!card) return;
+    const before = this.#keyed.call === call ? this.#keyed.digits : "";
+    this.#keyed = { call, digits: (before + digits).slice(-SHOWN_KEYS) };
+    clearTimeout(this.#goOver);
+    this.#goOver = setTimeout(() => (this.#keyed = { call: "", digits: "" }), ONE_GO);
+    this.#o.problem(t("call.pressed", { number: card.call.number, digits: this.#keyed.digits }));
+  }
+
   /** Ringback while a phone rings and the network sends no sound of its own. */
   #sounds() {
     const states = this.#cards.map((c) => c.call.state);
@@ -269,6 +292,7 @@ export class Calls {
   /** Takes everything away. */
   close() {
     clearTimeout(this.#patience);
+    clearTimeout(this.#goOver);
     for (const card of this.#cards) this.#drop(card);
     this.#cards = [];
     this.#o.sound.ringback(false);

@@ -243,6 +243,7 @@ export class Room {
         return this.#people.remove(message.id);
       case "call": return this.#calls.update(message);
       case "quality": return this.#calls.quality(message);
+      case "dtmf": return this.#calls.keys(message);
       case "uplink":
       case "unheard": return this.#watch.receive(message);
       case "speaking": {

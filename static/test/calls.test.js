@@ -367,3 +367,15 @@ test("what is not a number is shown as it was written, and not called again", ()
   assert.equal(words(), "This is not a phone number.");
   assert.equal(card().button("Call again"), undefined);
 });
+
+test("keys pressed on a phone are shown, those of one go together", () => {
+  room();
+  calls.ready = true;
+  call("answered");
+  calls.keys({ call: "c_1", digits: "4" });
+  calls.keys({ call: "c_1", digits: "2" });
+  clock.tick(9000);
+  calls.keys({ call: "c_1", digits: "#" });
+  calls.keys({ call: "c_unknown", digits: "9" });
+  assert.deepEqual(problems, ["4", "42", "#"].map((digits) => `Pressed on the phone 610: ${digits}`));
+});

@@ -9,6 +9,7 @@ export default {
   "call.answered": "Verbunden",
   "call.ended": "Der Anruf ist beendet.",
   "call.refused": "Es wurde nicht angerufen.",
+  "call.pressed": "Am Telefon {number} gedrückt: {digits}",
 
   // Why a call ended or was refused.
   "reason.hangup-room": "Im Raum wurde aufgelegt.",

@@ -9,6 +9,7 @@ export default {
   "call.answered": "Connected",
   "call.ended": "The call has ended.",
   "call.refused": "The call was not placed.",
+  "call.pressed": "Pressed on the phone {number}: {digits}",
 
   // Why a call ended or was refused.
   "reason.hangup-room": "The call was hung up from the room.",
