@@ -13,6 +13,9 @@
 // to receive. It rewrites SSRC, sequence number and timestamp so that the
 // browser sees one continuous stream per slot whoever is in it (slot.go).
 //
+// A camera may come in several sizes, each a track of its own; a slot goes from
+// one to another at a key frame (layers.go).
+//
 // The page is the only one that offers (sdp.go). The sfu is ICE-lite: it has a
 // public address or a host that forwards its one port, so it never gathers,
 // never checks, and joining costs it one DTLS handshake.
