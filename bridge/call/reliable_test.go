@@ -90,9 +90,7 @@ func TestEarlyMediaOfADirectCallIsReliableAndNotAnsweredBeforeItsPRACK(t *testin
 	far := newCarrier(t, "udp")
 	b, _ := reception(t, func(d *desk) { d.visit.Line.Dial = "+493012345" })
 	c := calls(b, far, sdp(4000, "sendrecv"), "Supported: 100rel")
-	for b.agent.Progress("c_1", wire.Early) != nil {
-		time.Sleep(time.Millisecond) // until the sfu has said its name
-	}
+	waitFor(t, "the sfu's name", func() bool { return b.agent.Progress("c_1", wire.Early) == nil })
 	early := c.hears(183)
 	if !strings.Contains(string(early.Body()), "m=audio") {
 		t.Error("no session in the 183")
