@@ -70,7 +70,7 @@ export function ownRoom(href, slug) {
  * @param {string} value after URL decoding
  * @returns {string}
  */
-export function cleanNumber(value) {
+function cleanNumber(value) {
   const number = value.trim();
   const digits = number.replace(/\D/g, "").length;
   if (/^\s/.test(value) && /^[1-9]/.test(number) && digits > MAX_EXTENSION) {
