@@ -1,7 +1,7 @@
 package stack
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -33,55 +33,73 @@ type Process struct {
 // tailLines is how many lines are kept to say why a process died.
 const tailLines = 12
 
+// lastWords is how long what an ended process printed is still awaited. A child
+// of its own that outlives it holds its output open for as long as it lives.
+const lastWords = time.Second
+
 // StartProcess starts a program. Every line it prints goes to log with its
 // name before it. It does not get the terminal's Ctrl-C: its parent decides
 // when and in which order things end. It ends when its parent does, where the
 // system offers that.
 func StartProcess(name string, log io.Writer, path string, args ...string) (*Process, error) {
-	cmd := exec.Command(path, args...)
-	cmd.SysProcAttr = childAttributes()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	diag, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
+	p := &Process{Name: name, cmd: exec.Command(path, args...), done: make(chan struct{}), lines: make(chan string, 16)}
+	out, diag := &lineWriter{line: p.said(log, p.lines)}, &lineWriter{line: p.said(log, nil)}
+	p.cmd.Stdout, p.cmd.Stderr = out, diag
+	p.cmd.SysProcAttr = childAttributes()
+	p.cmd.WaitDelay = lastWords
+	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	p := &Process{Name: name, cmd: cmd, done: make(chan struct{}), lines: make(chan string, 16)}
-	var reading sync.WaitGroup
-	reading.Go(func() { p.copy(log, out, p.lines) })
-	reading.Go(func() { p.copy(log, diag, nil) })
 	go func() {
-		reading.Wait()
+		p.err = p.cmd.Wait() // nothing is written to out and diag from here on
+		out.flush()
+		diag.flush()
 		close(p.lines)
-		p.err = cmd.Wait()
 		close(p.done)
 	}()
 	return p, nil
 }
 
-func (p *Process) copy(log io.Writer, from io.Reader, to chan<- string) {
-	lines := bufio.NewReader(from)
-	for {
-		line, err := lines.ReadString('\n')
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			p.keep(line)
-			if log != nil {
-				_, _ = fmt.Fprintf(log, "%-7s| %s\n", p.Name, line)
-			}
-			select {
-			case to <- line: // never ready when nobody reads, or nil
-			default:
-			}
-		}
-		if err != nil {
+// said returns what happens to each line of one of the two outputs.
+func (p *Process) said(log io.Writer, to chan<- string) func(line string) {
+	return func(line string) {
+		if line = strings.TrimRight(line, "\r"); line == "" {
 			return
 		}
+		p.keep(line)
+		if log != nil {
+			_, _ = fmt.Fprintf(log, "%-7s| %s\n", p.Name, line)
+		}
+		select {
+		case to <- line: // never ready when nobody reads, or nil
+		default:
+		}
 	}
+}
+
+// lineWriter calls line for every whole line written to it.
+type lineWriter struct {
+	line func(string)
+	part []byte // of a line that has not ended yet
+}
+
+func (l *lineWriter) Write(b []byte) (int, error) {
+	n := len(b)
+	for {
+		line, rest, ended := bytes.Cut(b, []byte{'\n'})
+		l.part = append(l.part, line...)
+		if !ended {
+			return n, nil
+		}
+		l.flush()
+		b = rest
+	}
+}
+
+// flush takes what is there for a line.
+func (l *lineWriter) flush() {
+	l.line(string(l.part))
+	l.part = l.part[:0]
 }
 
 func (p *Process) keep(line string) {
@@ -116,10 +134,15 @@ func (p *Process) Failure() error {
 // Signal sends a signal; an ended process ignores it.
 func (p *Process) Signal(sig os.Signal) { _ = p.cmd.Process.Signal(sig) }
 
-// Kill ends the process without a word (SIGKILL) and waits for it.
+// Kill ends the process and those it started, without a word (SIGKILL), and
+// waits for it.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.done
+	select {
+	case <-p.done: // its number may be somebody else's by now
+	default:
+		_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // its process group
+		<-p.done
+	}
 }
 
 // Patience with a process that was asked to end. The first SIGTERM lets calls

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,6 +101,54 @@ func TestAProcessIsAskedBeforeItIsKilled(t *testing.T) {
 	if ws := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGKILL {
 		t.Errorf("it ended by %v", ws.Signal())
 	}
+}
+
+// A server that forks and is killed leaves children that hold its output open.
+func TestNobodyWaitsForTheChildrenOfAChild(t *testing.T) {
+	ready := func(script string) (*Process, int) {
+		t.Helper()
+		p, err := StartProcess("child", nil, "/bin/sh", "-c", script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		grandchild, err := strconv.Atoi(<-p.Lines())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, grandchild
+	}
+	within := func(what string, done <-chan struct{}) {
+		t.Helper()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal(what)
+		}
+	}
+	p, grandchild := ready("trap '' TERM; sleep 300 & echo $!; wait")
+	stopped := make(chan struct{})
+	go func() { p.Stop(); close(stopped) }()
+	within("Stop waits for a child's child", stopped)
+	for deadline := time.Now().Add(10 * time.Second); !isGone(grandchild); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a child's child outlived Stop")
+		}
+	}
+
+	p, grandchild = ready("sleep 300 & echo $!; exit 0")
+	within("the end of a process is not seen while a child of it lives", p.Done())
+	if err := syscall.Kill(grandchild, syscall.SIGKILL); err != nil {
+		t.Error("the child's child was not there:", err)
+	}
+}
+
+// isGone reports whether a process has ended, be it counted by its parent or not.
+func isGone(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return true
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
 func TestAStackWhoseProcessDiesIsNotWaitedFor(t *testing.T) {
