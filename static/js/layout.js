@@ -33,6 +33,8 @@ const STRIPS = [0.17, 0.24, 0.34, 0.45, 0.55];
 /** A face in a strip, and the height of a strip of them. */
 const IN_STRIP = { w: 88, h: 60 };
 const FACES = 92;
+/** Above a strip the large tile keeps this share of the stage, or what a picture across it needs; a higher strip is scrolled to. */
+const MAIN_SHARE = 0.38;
 
 /**
  * Arranges the tiles of the stage.
@@ -55,8 +57,7 @@ export function arrange({ width, height, tiles, main = -1 }) {
   const others = all.filter((i) => i !== own);
   if (main >= 0 && tiles.length > 1) {
     if (main !== own && others.length === 1 && own >= 0) return alone(rects, area, main, own, phone);
-    beside(rects, tiles, area, main, gap, grid);
-    return { rects, floats: false, height };
+    return { rects, floats: false, height: beside(rects, tiles, area, main, gap, grid) };
   }
   if (own >= 0 && others.length === 1 && (tiles[others[0]] === "phone" || (phone && height > width))) {
     return alone(rects, area, others[0], own, phone);
@@ -100,6 +101,7 @@ function corner(area, phone) {
  * @param {number} main
  * @param {number} gap
  * @param {(from: number[], inside: Rect, small?: boolean) => number} grid
+ * @returns {number} the height that was needed
  */
 function beside(rects, tiles, area, main, gap, grid) {
   const rest = tiles.map((_, i) => i).filter((i) => i !== main);
@@ -108,18 +110,21 @@ function beside(rects, tiles, area, main, gap, grid) {
   const rows = Math.ceil(phones / Math.max(1, Math.floor((area.w + gap) / (BAR.w + gap))));
   const faces = phones < rest.length ? FACES : 0;
   const least = wide ? (phones > 0 ? 264 : 168) : rows * (BAR.h + gap) + faces;
+  const kept = Math.round(Math.min(area.w / WIDEST, MAIN_SHARE * area.h));
   let strip = { ...area };
+  let needed = 0;
   for (const share of STRIPS) {
-    const size = Math.round(Math.max(least, share * (wide ? area.w : area.h)));
+    const size = Math.round(Math.max(least, wide ? share * area.w : Math.min(share * area.h, area.h - kept - gap)));
     strip = wide
       ? { x: area.w - size, y: 0, w: size, h: area.h }
-      : { x: 0, y: area.h - size, w: area.w, h: size };
-    grid(rest, strip, true);
+      : { x: 0, y: Math.max(area.h - size, kept + gap), w: area.w, h: size };
+    needed = grid(rest, strip, true);
     if (rest.every((i) => tiles[i] === "phone" || (rects[i].w >= IN_STRIP.w && rects[i].h >= IN_STRIP.h))) break;
   }
   rects[main] = wide
     ? { ...area, w: area.w - strip.w - gap }
-    : { ...area, h: area.h - strip.h - gap };
+    : { ...area, h: strip.y - gap };
+  return strip.y + Math.max(strip.h, needed);
 }
 
 /**

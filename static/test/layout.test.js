@@ -5,6 +5,8 @@ import { arrange } from "../js/layout.js";
 const DESKTOP = { width: 1248, height: 640 };
 const PHONE = { width: 366, height: 640 };
 const SMALL_PHONE = { width: 336, height: 420 };
+const SMALLEST_PHONE = { width: 288, height: 400 };
+const ON_ITS_SIDE = { width: 536, height: 150 };
 const FOURK = { width: 3800, height: 1900 };
 const SCREENS = { DESKTOP, PHONE, SMALL_PHONE, FOURK };
 
@@ -85,6 +87,20 @@ test("a pinned tile has more than half of the stage", () => {
   for (const size of [DESKTOP, FOURK]) {
     const { rects } = arrange({ ...size, tiles: room(12), main: 3 });
     assert.ok(rects[3].w * rects[3].h > 0.5 * size.width * size.height);
+  }
+});
+
+test("three phones and a shared screen leave a small telephone a picture of the screen, and the rest is scrolled to", () => {
+  for (const size of [SMALLEST_PHONE, ON_ITS_SIDE]) {
+    const tiles = room(2, { phones: 3, screen: true });
+    const { rects, height } = arrange({ ...size, tiles, main: 3 });
+    const screen = rects[3];
+    assert.ok(screen.h >= 150, `the screen is ${screen.w}x${screen.h}`);
+    assert.ok(height > size.height);
+    rects.forEach((r, i) => {
+      assert.ok(r.y + r.h <= height && r.h >= 60, `${tiles[i]} ${i}: ${JSON.stringify(r)} of ${height}`);
+      for (let j = 0; j < i; j++) assert.ok(!overlap(r, rects[j]), `${i} covers ${j}`);
+    });
   }
 });
 
