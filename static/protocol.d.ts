@@ -87,6 +87,8 @@ export interface Send {
   mic: boolean;
   camera: boolean;
   screen: boolean;
+  /** What the screen sounds like, which is heard also where nobody looks at it. */
+  screenAudio: boolean;
   phone: false | PhoneCodec;
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -117,6 +118,34 @@ func TestAScreenIsSharedAndSeen(t *testing.T) {
 	other.shoot("screen-shared")
 	p.click("button", "Stop sharing")
 	other.gone("listitem", "Ada’s screen*")
+}
+
+func TestATabNobodyLooksAtGetsNoPicturesAndHearsOn(t *testing.T) {
+	w := newWorld(t, options{})
+	u := person{newBrowser(w, nil), looks[0], "Tabs"}
+	other := u.enter("name=Ada", fakeScreen)
+	other.connected()
+	other.click("button", "Share screen")
+	p := u.enter("name=Grace&nocam=1")
+	p.connected()
+	seen := func() bool { return len(p.stats("camera")) == 1 && len(p.stats("screen")) == 1 }
+	eventually(t, patience, "Grace sees Ada and her screen", seen)
+	for range 2 {
+		p.looked(false)
+		eventually(t, patience, "no pictures come", func() bool { return len(p.stats("camera")) == 0 && len(p.stats("screen")) == 0 })
+		before := [2]int{p.stats("voice")[0].Packets, p.stats("screen-audio")[0].Packets}
+		eventually(t, patience, "Ada and what her screen sounds like are heard all the same", func() bool {
+			return p.stats("voice")[0].Packets > before[0]+50 && p.stats("screen-audio")[0].Packets > before[1]+50
+		})
+		p.looked(true)
+		eventually(t, patience, "the pictures are back", seen)
+	}
+}
+
+// looked makes the tab the one that is looked at, or one that is not: without a window all are.
+func (p *tab) looked(at bool) {
+	p.Helper()
+	js[bool](p, fmt.Sprintf(`Object.defineProperty(document, "hidden", {configurable: true, value: %t}); document.dispatchEvent(new Event("visibilitychange"))`, !at))
 }
 
 // fakeScreen is a screen that moves and hums: a browser without a window has none.

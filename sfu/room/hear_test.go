@@ -13,7 +13,7 @@ func (p *person) wants(t *testing.T, r *Room) []string {
 	t.Helper()
 	s := last[Send](t, p.page)
 	var list []string
-	for name, on := range map[string]bool{"mic": s.Mic, "camera": s.Camera, "screen": s.Screen} {
+	for name, on := range map[string]bool{"mic": s.Mic, "camera": s.Camera, "screen": s.Screen, "screen-audio": s.ScreenAudio} {
 		if on {
 			list = append(list, name)
 		}
@@ -252,6 +252,25 @@ func TestOnlyWhatSomebodyNeedsIsWanted(t *testing.T) {
 	expect("alone with a phone", ann, "PCMU")
 	r.UpdateCall("c_1", CallUpdate{State: wire.Ended, Reason: "busy"})
 	expect("after the call", ann)
+}
+
+func TestASharedScreenIsHeardWhereNobodyLooks(t *testing.T) {
+	h := newHouse(t)
+	ann := h.join("r", "Ann").publishes(Mic, Camera, Screen, ScreenAudio)
+	bob := h.join("r", "Bob").publishes(Mic)
+	bob.SetView(nil)
+	want := []string{"mic", "screen-audio"}
+	if got := ann.wants(t, ann.Room()); !slices.Equal(got, want) {
+		t.Errorf("of Ann's tracks are wanted %v, want %v", got, want)
+	}
+	if got := bob.hears(); len(got) != 2 || !slices.Contains(got, "screen-audio Ann") || !slices.Contains(got, "voice Ann") {
+		t.Errorf("Bob hears %v", got)
+	}
+	ann.SetState(State{Audio: true})
+	bob.Leave(bob.page)
+	if got := ann.wants(t, ann.Room()); len(got) != 0 {
+		t.Errorf("alone, and no longer sharing, %v are wanted", got)
+	}
 }
 
 func TestAFailedConnectionIsNoListenerAndNoSource(t *testing.T) {

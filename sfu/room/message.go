@@ -106,13 +106,15 @@ type SlotsChanged struct {
 	Slots map[string]*SlotUse `json:"slots"`
 }
 
-// Send tells a page which of its tracks are wanted now. Phone is false or a codec.
+// Send tells a page which of its tracks are wanted now. Phone is false or a
+// codec. What a screen sounds like is heard also where nobody looks at it.
 type Send struct {
-	Type   string `json:"type"` // "send"
-	Mic    bool   `json:"mic"`
-	Camera bool   `json:"camera"`
-	Screen bool   `json:"screen"`
-	Phone  any    `json:"phone"` // false or wire.Codec
+	Type        string `json:"type"` // "send"
+	Mic         bool   `json:"mic"`
+	Camera      bool   `json:"camera"`
+	Screen      bool   `json:"screen"`
+	ScreenAudio bool   `json:"screenAudio"`
+	Phone       any    `json:"phone"` // false or wire.Codec
 }
 
 // Layers tells a page which sizes of its camera's picture are wanted now, by

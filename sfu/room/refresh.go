@@ -212,7 +212,8 @@ func (r *Room) sendWishes() {
 		if p.up {
 			listeners--
 		}
-		now := Send{Type: "send", Mic: audible && listeners > 0, Camera: p.shown(Camera), Screen: p.shown(Screen), Phone: false}
+		now := Send{Type: "send", Mic: audible && listeners > 0, Camera: p.shown(Camera), Screen: p.shown(Screen),
+			ScreenAudio: p.tracks[ScreenAudio] != nil && p.on(ScreenAudio) && listeners > 0, Phone: false}
 		if codec != "" && audible {
 			now.Phone = codec
 			now.Mic = now.Mic || p.tracks[Phone] == nil

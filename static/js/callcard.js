@@ -81,7 +81,7 @@ export class CallCard {
       this.#keypad.element,
       make("div", { class: "call-buttons" }, this.#keys, this.#hangup, this.#dial, this.#again, this.#dismiss));
     this.element = make("li", { class: "tile phone" }, this.#section);
-    this.#actions = new TileActions(this.element, null, on.pin);
+    this.#actions = new TileActions(this.element, null, on);
     this.#show();
   }
 

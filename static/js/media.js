@@ -57,7 +57,7 @@ export class Media {
   /** @type {RTCIceServer[]} */
   #iceServers = [];
   /** @type {Want} */
-  #want = { mic: true, camera: true, screen: true, phone: false };
+  #want = { mic: true, camera: true, screen: true, screenAudio: true, phone: false };
   #tuning = Promise.resolve();
   #waiting = false; // for an answer
   /** @type {"" | "plain" | "restart"} */
@@ -229,9 +229,9 @@ export class Media {
   }
 
   #apply() {
-    const { mic, camera, screen, phone } = this.#want;
+    const { mic, camera, screen, screenAudio, phone } = this.#want;
     /** @type {[TrackKind, boolean][]} */
-    const active = [["mic", mic], ["camera", camera], ["screen", screen], ["screen-audio", screen], ["phone", phone !== false]];
+    const active = [["mic", mic], ["camera", camera], ["screen", screen], ["screen-audio", screenAudio], ["phone", phone !== false]];
     for (const [kind, on] of active) {
       const line = this.#lines.get(kind);
       if (!line) continue;

@@ -4,6 +4,7 @@
  */
 
 import { t } from "./i18n.js";
+import { PictureWindow } from "./picturewindow.js";
 import { Tile } from "./tile.js";
 
 /** @typedef {import("../protocol").Participant} Participant */
@@ -14,6 +15,8 @@ import { Tile } from "./tile.js";
 /** A telephone's screen shows so many pictures at once, which is what its processor can take. */
 const NARROW = 720;
 const FEW = 12;
+/** No count of who spoke when gets so high. */
+const HIGH = 1e9;
 /** Added to an id, it is the key of the person's screen. */
 const SCREEN = " screen";
 
@@ -30,6 +33,11 @@ export class People {
   #me = "";
   /** @type {MediaStreamTrack | null} */
   #camera = null;
+  #window;
+  /** The tile that was chosen for the window; "" follows who speaks. */
+  #chosen = "";
+  /** The tile that the window shows. */
+  #inWindow = "";
 
   /**
    * @param {Pick<import("./stage.js").Stage, "put" | "drop" | "pin" | "width" | "main" | "pinned">} stage
@@ -38,6 +46,7 @@ export class People {
   constructor(stage, changed) {
     this.#stage = stage;
     this.#changed = changed;
+    this.#window = new PictureWindow(changed);
   }
 
   /**
@@ -94,7 +103,7 @@ export class People {
   #tile(key, kind) {
     let tile = this.#tiles.get(key);
     if (!tile) {
-      tile = new Tile(kind === "own" ? "me" : kind, () => this.#stage.pin(key));
+      tile = new Tile(kind === "own" ? "me" : kind, { pin: () => this.#stage.pin(key), window: () => void this.window(key) });
       this.#tiles.set(key, tile);
       this.#stage.put(key, kind, tile.element);
     }
@@ -134,6 +143,7 @@ export class People {
       this.#tiles.get(id)?.picture(person.video ? pictures(id, "camera") : null);
       this.#tiles.get(id + SCREEN)?.picture(pictures(id, "screen"));
     }
+    this.#follow();
   }
 
   /** @param {Set<string>} ids of those who speak */
@@ -142,19 +152,43 @@ export class People {
     // A word may come in after its speaker has left; nobody would forget them then.
     for (const id of ids) if (this.#people.has(id)) this.#spoke.set(id, this.#turn);
     for (const [key, tile] of this.#tiles) tile.speaking = ids.has(key);
+    this.#follow();
   }
 
   /**
-   * Puts a picture into a window of its own, or takes it back: the large one, or of who spoke last.
+   * Opens the small window with a tile's picture, or with the large tile and else who speaks; pressed again closes it.
    *
-   * @returns {Promise<boolean>} false when there is none to show
+   * @param {string} [key] of the tile
+   * @returns {Promise<boolean>} false when there is no picture to show
    */
-  async window() {
-    const tiles = [...this.#tiles].filter(([, tile]) => tile.shows);
-    const rank = (/** @type {string} */ key) => (key === this.#stage.main ? Infinity : key === this.#me ? -1 : this.#spoke.get(key) ?? 0);
-    tiles.sort(([a], [b]) => rank(b) - rank(a));
-    await tiles[0]?.[1].window();
-    return tiles.length > 0;
+  async window(key = "") {
+    if (this.#window.open && (key === "" || key === this.#inWindow)) return this.#window.close().then(() => true);
+    this.#chosen = key;
+    this.#inWindow = this.#candidate();
+    const track = this.#tiles.get(this.#inWindow)?.track;
+    return track ? this.#window.show(track) : false;
+  }
+
+  /** Whose picture the window is to show; who is in it stays while nobody else has a better claim. */
+  #candidate() {
+    const keys = [...this.#people.values()].flatMap(({ id, video, screen }) => [...(video ? [id] : []), ...(screen && id !== this.#me ? [id + SCREEN] : [])]);
+    const rank = (/** @type {string} */ key) => {
+      if (key === this.#chosen || key === this.#stage.main) return key === this.#chosen ? 2 * HIGH : HIGH;
+      return (key === this.#me ? -1 : this.#spoke.get(key) ?? 0) + (key === this.#inWindow ? 0.5 : 0);
+    };
+    return keys.reduce((best, key) => (best === "" || rank(key) > rank(best) ? key : best), "");
+  }
+
+  /** The window shows somebody else when somebody else speaks; their picture may have to come first. */
+  #follow() {
+    if (!this.#window.open) return;
+    const key = this.#candidate();
+    if (key !== this.#inWindow) {
+      this.#inWindow = key;
+      this.#changed();
+    }
+    const track = this.#tiles.get(key)?.track;
+    if (track) void this.#window.show(track);
   }
 
   /**
@@ -169,6 +203,7 @@ export class People {
   arranged() {
     const { pinned } = this.#stage;
     for (const [key, tile] of this.#tiles) tile.pinned = key === pinned;
+    this.#follow();
   }
 
   /** Everybody who is here, phones too. */
@@ -188,13 +223,16 @@ export class People {
 
   /**
    * What the page would like to see, most wanted first, with the widths it
-   * shows them at: screens, the large tile, and who spoke lately.
+   * shows them at: screens, the large tile, and who spoke lately. Of a page
+   * that nobody looks at only the window is seen.
+   *
+   * @param {boolean} seen whether somebody looks at the page
    */
-  wanted() {
+  wanted(seen) {
     /** @type {(Wanted & {rank: number})[]} */
     const wanted = [];
     const add = (/** @type {string} */ id, /** @type {string} */ key, /** @type {Wanted["kind"]} */ kind) => {
-      const width = this.#stage.width(key);
+      const width = seen ? this.#stage.width(key) : this.#window.open && key === this.#inWindow ? this.#window.width : 0;
       const rank = key === this.#stage.main ? Infinity : this.#spoke.get(id) ?? 0;
       if (width > 0) wanted.push({ id, kind, width: Math.round(width * devicePixelRatio), rank });
     };
@@ -209,6 +247,7 @@ export class People {
 
   /** Takes everybody away. */
   close() {
+    void this.#window.close();
     for (const key of [...this.#tiles.keys()]) this.#drop(key);
     this.#people.clear();
   }

@@ -15,6 +15,7 @@ import { Media } from "./media.js";
 import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
+import { PictureWindow } from "./picturewindow.js";
 import { Sending } from "./sending.js";
 import { Shortcuts } from "./shortcuts.js";
 import { Sides } from "./sides.js";
@@ -44,6 +45,8 @@ import { Watch } from "./watch.js";
 
 /** Tiles move while a window is resized; the server hears of it when they rest. Milliseconds. */
 const VIEW_REST = 250;
+/** Whoever looks at another tab for so long needs no pictures meanwhile. Milliseconds. */
+const UNSEEN_REST = 3000;
 
 /** Errors that a person can neither cause nor solve; they are for the console. */
 const SILENT_ERRORS = new Set(["bad-message", "unknown-type", "not-joined", "already-joined", "no-such-call", "bad-offer"]);
@@ -52,7 +55,8 @@ export class Room {
   #o;
   #id = "";
   #left = false;
-  #view = "[]";
+  /** What the server was told last, "" for nothing. */
+  #view = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #viewTimer;
   #abort = new AbortController();
@@ -135,7 +139,7 @@ export class Room {
     void this.#awake.hold();
     const { signal } = this.#abort;
     window.addEventListener("online", () => this.#networkChanged(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || this.#seen(), { signal });
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#viewSoon() : this.#seen()), { signal });
     // Only some browsers tell of a change between networks.
     const network = /** @type {EventTarget | undefined} */ (/** @type {any} */ (navigator).connection);
     network?.addEventListener("change", () => this.#networkChanged(), { signal });
@@ -160,7 +164,7 @@ export class Room {
     bar.add("full", { name: t("bar.full"), icon: "expand", place: "menu", key: "F", press: () => void this.#stage.fullscreen() });
     bar.add("window", { name: t("bar.window"), icon: "pip", place: "menu", key: "W", press: () => void this.#window() });
     bar.show("full", { hidden: !document.fullscreenEnabled });
-    bar.show("window", { hidden: !document.pictureInPictureEnabled });
+    bar.show("window", { hidden: !PictureWindow.possible });
     bar.add("keys", { name: t("keys.title"), icon: "keyboard", place: "menu", key: "?", press: () => this.#shortcuts.help() });
     bar.add("leave", { name: t("bar.leave"), icon: "leave", place: "bar", style: "danger last", press: () => this.leave() });
     return sides;
@@ -181,6 +185,7 @@ export class Room {
   #seen() {
     this.#signal.check();
     void this.#awake.hold();
+    this.#sayView();
   }
 
   /** Numbers for operators and tests: everything that is received and sent now. */
@@ -284,7 +289,7 @@ export class Room {
     for (const person of welcome.participants ?? []) this.#calls.person(person);
     this.#calls.reset(welcome.calls ?? []);
     this.#sides.welcome(welcome);
-    this.#view = "[]";
+    this.#view = "";
     this.#sayState();
     this.#changed();
     this.#watch.reset();
@@ -338,11 +343,17 @@ export class Room {
 
   #viewSoon() {
     clearTimeout(this.#viewTimer);
-    this.#viewTimer = setTimeout(() => this.#sayView(), VIEW_REST);
+    this.#viewTimer = setTimeout(() => this.#sayView(), this.#looked ? VIEW_REST : UNSEEN_REST);
+  }
+
+  /** Whether anybody sees pictures: on the page, or in its small window. */
+  get #looked() {
+    return !document.hidden || document.pictureInPictureElement !== null;
   }
 
   #sayView() {
-    const video = this.#people.wanted();
+    const video = this.#people.wanted(!document.hidden);
+    if (video.length === 0 && this.#view === "" && !document.hidden) return; // while no tile has a place the server chooses
     this.#media.fit(video.length);
     const view = JSON.stringify(video);
     if (view !== this.#view && this.#signal.welcomed && this.#signal.send({ type: "view", video })) this.#view = view;

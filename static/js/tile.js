@@ -30,15 +30,15 @@ export class Tile {
 
   /**
    * @param {string} className
-   * @param {() => void} pin
+   * @param {{pin: () => void, window: () => void}} on window: into the small window, or back
    */
-  constructor(className, pin) {
+  constructor(className, on) {
     this.#video.muted = true; // sound has elements of its own
     this.#video.addEventListener("loadeddata", () => this.#video.classList.add("seen"));
     this.element = make("li", { class: "tile " + className }, this.#face, this.#video,
       make("div", { class: "name" }, this.#muted, this.#name, this.#mark.element), this.#problem);
-    this.element.addEventListener("dblclick", (event) => event.target instanceof HTMLButtonElement || pin());
-    this.#actions = new TileActions(this.element, this.#video, pin);
+    this.element.addEventListener("dblclick", (event) => event.target instanceof HTMLButtonElement || on.pin());
+    this.#actions = new TileActions(this.element, this.#video, on);
   }
 
   /**
@@ -72,14 +72,9 @@ export class Tile {
     if (track) this.#video.play().catch(() => {});
   }
 
-  /** Whether there is a picture. */
-  get shows() {
-    return this.#track !== null;
-  }
-
-  /** Puts the picture into a window of its own, or takes it back. */
-  window() {
-    return this.#actions.window();
+  /** What is shown, null where there is no picture. */
+  get track() {
+    return this.#track;
   }
 
   /** @param {boolean} facing whether the picture is of the person who looks at it: shown as in a mirror */

@@ -6,6 +6,7 @@
 
 import { button, icon, make, rename } from "./dom.js";
 import { t } from "./i18n.js";
+import { PictureWindow } from "./picturewindow.js";
 import { connectionFacts } from "./quality.js";
 
 /** @typedef {import("./quality.js").Quality} Quality */
@@ -13,7 +14,7 @@ import { connectionFacts } from "./quality.js";
 export class TileActions {
   #pin;
   #full;
-  #small = button("", "pip", "tile-action", () => void this.window());
+  #small;
   #ask = button("", "bars", "tile-action", () => this.#toggle());
   #facts = make("dl", { class: "facts", hidden: true });
   #video;
@@ -26,12 +27,13 @@ export class TileActions {
   /**
    * @param {HTMLElement} place the tile
    * @param {HTMLVideoElement | null} video null where there never is a picture
-   * @param {() => void} pin
+   * @param {{pin: () => void, window?: () => void}} on window: into the small window, or back
    */
-  constructor(place, video, pin) {
+  constructor(place, video, { pin, window = () => {} }) {
     this.#place = place;
     this.#video = video;
     this.#pin = button("", "pin", "tile-action", pin);
+    this.#small = button("", "pip", "tile-action", window);
     this.#full = button("", "expand", "tile-action", () => void this.#fullscreen());
     this.element = make("div", { class: "tile-actions" }, this.#ask, this.#small, this.#full, this.#pin);
     place.append(this.#facts, this.element);
@@ -59,7 +61,7 @@ export class TileActions {
 
   /** @param {boolean} shown whether there is a picture */
   picture(shown) {
-    this.#small.hidden = !shown || !document.pictureInPictureEnabled || !this.#video?.requestPictureInPicture;
+    this.#small.hidden = !shown || !PictureWindow.possible;
     this.#full.hidden = !shown || !canFill(this.#place, this.#video);
   }
 
@@ -96,16 +98,6 @@ export class TileActions {
       else video?.webkitEnterFullscreen?.(); // an iPhone fills its screen with pictures only
     } catch {
       // Inside a frame that does not allow it.
-    }
-  }
-
-  /** Puts the picture into a window of its own, or takes back the one that is there. */
-  async window() {
-    try {
-      if (document.pictureInPictureElement) await document.exitPictureInPicture();
-      else await this.#video?.requestPictureInPicture();
-    } catch {
-      // No picture has come yet.
     }
   }
 }

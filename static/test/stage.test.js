@@ -148,11 +148,79 @@ test("screens are wanted first, then the large tile, then who spoke last", () =>
   all.put(who("c", { video: true }));
   all.speaking(new Set(["a"]));
   all.speaking(new Set(["c"]));
-  const ids = () => all.wanted().map(({ id, kind }) => `${id} ${kind}`);
+  const ids = () => all.wanted(true).map(({ id, kind }) => `${id} ${kind}`);
   assert.deepEqual(ids(), ["b screen", "c camera", "a camera", "b camera"]);
   fake.main = "a";
   assert.deepEqual(ids(), ["b screen", "a camera", "c camera", "b camera"]);
-  assert.equal(all.wanted()[0].width, 200);
+  assert.equal(all.wanted(true)[0].width, 200);
+});
+
+test("a page that nobody looks at wants no pictures", () => {
+  const { all } = people();
+  assert.deepEqual(all.wanted(false), []);
+});
+
+/** Small windows as browsers have them; the page has at most one. */
+function windows() {
+  document.body = new Element("body");
+  document.pictureInPictureElement = null;
+  document.exitPictureInPicture = async () => (document.pictureInPictureElement = null);
+  globalThis.MediaStream = class { constructor(tracks) { this.tracks = tracks; } };
+  Element.prototype.play = async () => {};
+  Element.prototype.requestPictureInPicture = async function () {
+    document.pictureInPictureElement = this;
+    this.dispatchEvent({ type: "enterpictureinpicture", pictureInPictureWindow: { width: 300 } });
+  };
+  return () => document.pictureInPictureElement?.srcObject.tracks[0] ?? "";
+}
+
+test("the small window shows who speaks, and asks for their picture alone when nobody looks at the page", async () => {
+  const { all, fake } = people();
+  const shown = windows();
+  const pictures = new Map();
+  const flow = () => all.pictures((id, kind) => pictures.get(id + " " + kind) ?? null);
+  all.put(who("b", { video: true })); // no longer shares a screen
+  assert.equal(await all.window(), false, "there is no picture yet");
+  pictures.set("a camera", "Ann").set("b camera", "Bob");
+  flow();
+  all.speaking(new Set(["b"]));
+  assert.equal(await all.window(), true);
+  assert.equal(shown(), "Bob");
+  all.speaking(new Set([]));
+  all.speaking(new Set(["a", "b"]));
+  assert.equal(shown(), "Bob", "who is in it stays while they speak, too");
+  all.speaking(new Set(["a"]));
+  assert.equal(shown(), "Ann");
+  assert.deepEqual(all.wanted(false), [{ id: "a", kind: "camera", width: 600 }]);
+
+  pictures.delete("b camera"); // nobody has asked for it while the page was hidden
+  flow();
+  all.speaking(new Set(["b"]));
+  assert.equal(shown(), "Ann", "until Bob's picture comes");
+  assert.deepEqual(all.wanted(false).map(({ id }) => id), ["b"]);
+  pictures.set("b camera", "Bob again");
+  flow();
+  assert.equal(shown(), "Bob again");
+
+  all.put(who("c", { screen: true }));
+  fake.main = "c screen";
+  pictures.set("c screen", "slides");
+  flow();
+  assert.equal(shown(), "slides", "a shared screen goes before faces");
+  await all.window();
+  assert.equal(shown(), "");
+});
+
+test("the small window of one person's tile shows that person until their picture ends", async () => {
+  const { all } = people();
+  const shown = windows();
+  all.pictures((id) => (id === "me" ? null : id));
+  await all.window("a");
+  all.speaking(new Set(["b"]));
+  assert.equal(shown(), "a");
+  all.put(who("a"));
+  all.pictures((id) => id);
+  assert.equal(shown(), "b");
 });
 
 test("who comes back after a lost connection finds the room as it is", () => {
