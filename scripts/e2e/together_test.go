@@ -110,13 +110,14 @@ func TestAScreenIsSharedAndSeen(t *testing.T) {
 	other := u.enter("name=Grace&nocam=1")
 	other.connected()
 	p.click("button", "Share screen")
-	p.see("button", "Stop sharing")
+	p.words("You are sharing your screen.")
 	eventually(t, patience, "the screen is seen", func() bool { s := other.stats("screen"); return len(s) == 1 && s[0].Frames > 3 })
 	eventually(t, patience, "its sound is heard", func() bool { s := other.stats("screen-audio"); return len(s) == 1 && s[0].Packets > 20 })
 	other.see("listitem", "Ada’s screen*")
 	other.accessible("a screen is shared")
 	other.shoot("screen-shared")
-	p.click("button", "Stop sharing")
+	p.shoot("screen-sharing")
+	p.in("contentinfo", "").click("button", "Stop sharing")
 	other.gone("listitem", "Ada’s screen*")
 }
 

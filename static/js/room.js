@@ -48,6 +48,9 @@ const VIEW_REST = 250;
 /** Whoever looks at another tab for so long needs no pictures meanwhile. Milliseconds. */
 const UNSEEN_REST = 3000;
 
+/** What the others see of somebody who shares, where the browser says. @type {Record<string, string>} */
+const SHARED = { monitor: "room.sharing-all", window: "room.sharing-window", browser: "room.sharing-tab" };
+
 /** Errors that a person can neither cause nor solve; they are for the console. */
 const SILENT_ERRORS = new Set(["bad-message", "unknown-type", "not-joined", "already-joined", "no-such-call", "bad-offer"]);
 
@@ -316,6 +319,8 @@ export class Room {
     this.#signal.send({ type: "state", ...state });
     this.#o.visit.switched(this.#sending.switches);
     showSwitches(this.#toolbar, state, camera);
+    this.#notices.set("sharing", state.screen ? t(SHARED[this.#sending.surface] ?? "room.sharing") : "",
+      { name: t("bar.screen-off"), icon: "screen-off", press: () => void this.#sending.useScreen(null) });
     this.#meter.follow(this.#sending.microphone, !state.audio);
     this.#people.camera = camera;
     this.#people.mine(state);

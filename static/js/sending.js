@@ -52,6 +52,11 @@ export class Sending {
     };
   }
 
+  /** What is shared: a "monitor", a "window", a "browser" tab; "" where nothing is, or the browser does not say. */
+  get surface() {
+    return this.#screen?.getVideoTracks()[0]?.getSettings().displaySurface ?? "";
+  }
+
   /** Whether there is a microphone and the person has muted it. */
   get muted() {
     return this.#microphone !== null && this.#muted;
