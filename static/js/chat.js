@@ -13,6 +13,7 @@ import { hue, initials } from "./words.js";
 /**
  * @typedef {object} Callbacks
  * @property {(text: string) => boolean} send false when there is no connection
+ * @property {(id: string) => boolean} mine whether somebody is ourselves, or was before we left and came back
  * @property {(unread: number) => void} unread
  * @property {(line: ChatLine) => void} news a line that nobody sees, because the chat is closed
  */
@@ -30,7 +31,6 @@ const NEAR_END = 80;
 
 export class Chat {
   #on;
-  #me = "";
   #started = false;
   #shown = false;
   #unread = 0;
@@ -86,19 +86,17 @@ export class Chat {
   /**
    * Takes what was written before. After a break only what came meanwhile is new.
    *
-   * @param {string} me
    * @param {ChatLine[]} lines
    */
-  reset(me, lines) {
-    this.#me = me;
-    const missed = lines.filter((line) => this.#show(line) && line.id !== me);
+  reset(lines) {
+    const missed = lines.filter((line) => this.#show(line) && !this.#on.mine(line.id));
     if (this.#started && !this.#read) this.#count(this.#unread + missed.length);
     this.#started = true;
   }
 
   /** @param {ChatLine} line just written */
   add(line) {
-    if (!this.#show(line) || this.#read || line.id === this.#me) return;
+    if (!this.#show(line) || this.#read || this.#on.mine(line.id)) return;
     this.#count(this.#unread + 1);
     if (!this.#shown) this.#on.news(line);
   }
@@ -121,7 +119,7 @@ export class Chat {
     // The name is said for each line, and seen once for those that stand together.
     entry.append(
       make("span", { class: `chat-face hue-${hue(line.name, HUES)}`, "aria-hidden": "true" }, initials(line.name)),
-      make("div", { class: "chat-head" }, make("b", { dir: "auto" }, line.id === this.#me ? t("people.you", { name }) : name),
+      make("div", { class: "chat-head" }, make("b", { dir: "auto" }, this.#on.mine(line.id) ? t("people.you", { name }) : name),
         make("time", { datetime: time.toISOString() }, this.#times.format(time))),
       make("p", { class: "chat-text", dir: "auto" }, ...nodes(line.text)));
     log.append(entry);
@@ -130,7 +128,7 @@ export class Chat {
       log.firstElementChild?.remove();
     }
     this.#empty.hidden = true;
-    if (atEnd || line.id === this.#me) log.scrollTop = log.scrollHeight;
+    if (atEnd || this.#on.mine(line.id)) log.scrollTop = log.scrollHeight;
     return true;
   }
 

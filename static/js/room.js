@@ -160,6 +160,7 @@ export class Room {
     const sides = new Sides({
       toolbar: bar, link: this.#o.link,
       send: (message) => this.#signal.send(message),
+      mine: (id) => this.#o.visit.was(id),
       call: (number) => this.#calls.add(number),
       changed: () => this.#changed(),
     });

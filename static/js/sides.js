@@ -21,6 +21,7 @@ import { Participants } from "./participants.js";
  * @property {import("./toolbar.js").Toolbar} toolbar
  * @property {{room: string, token: string}} link
  * @property {(message: ToServer) => boolean} send
+ * @property {(id: string) => boolean} mine whether somebody is ourselves, or was earlier in this visit
  * @property {(number: string) => void} call one more phone
  * @property {() => void} changed who is here has changed
  */
@@ -42,9 +43,9 @@ export class Sides {
   /** @param {Options} options */
   constructor(options) {
     this.#o = options;
-    const { toolbar, link, send } = options;
+    const { toolbar, link, send, mine } = options;
     this.#panel = new Panel((current) => this.#opened(current), (name) => (name === "people" ? this.#count : toolbar.place(name)));
-    this.#chat = new Chat({ send: (text) => send({ type: "chat", text }), unread: (n) => this.#unread(n), news: (line) => this.#preview(line) });
+    this.#chat = new Chat({ mine, send: (text) => send({ type: "chat", text }), unread: (n) => this.#unread(n), news: (line) => this.#preview(line) });
     const invite = button(t("invite.title"), "invite", "pill wide", () => this.#panel.open("invite"));
     this.#people = new Participants({ send, changed: () => this.#counted(), say }, [invite]);
     this.#invite = new Invite(inviteLink(location.href, link, link.token !== "")); // until the server says whose link it is
@@ -73,7 +74,7 @@ export class Sides {
   welcome({ id, role, may, participants, chat }) {
     this.#o.toolbar.show("add-phone", { hidden: !may.addPhone });
     this.#people.reset(id, participants ?? [], may.moderate);
-    this.#chat.reset(id, chat ?? []);
+    this.#chat.reset(chat ?? []);
     this.#invite.link = inviteLink(location.href, this.#o.link, role === "owner");
   }
 

@@ -1,7 +1,7 @@
 /**
  * What one tab remembers about one room, so that a reload is not a new visit:
- * the resume token, the name, what was switched off, and which numbers this
- * visit has already dialled.
+ * the resume token, the name, what was switched off, who we were, and which
+ * numbers this visit has already dialled.
  *
  * It lives in sessionStorage, which ends with the tab: clicking the link again
  * is a new visit and rings again. So is clicking it in the same tab, which the
@@ -16,10 +16,13 @@ const RELEASE = 500;
 
 const DIALLED = ":dialled:";
 const SWITCHES = ":switches";
+const IDS = ":ids";
 
 export class Visit {
   #key;
   #storage;
+  /** Who we were: leaving and coming back makes somebody else of us. @type {Set<string>} */
+  #ids;
   /** Whether this page load is a reload (or back, or a restored tab) of a visit. */
   again;
 
@@ -33,6 +36,7 @@ export class Visit {
     this.#storage = storage;
     this.again = again;
     if (!again) this.#forgetAll();
+    this.#ids = new Set(storage?.getItem(this.#key + IDS)?.split(" "));
   }
 
   /**
@@ -59,6 +63,16 @@ export class Visit {
   /** @param {Memory} memory */
   remember(memory) {
     this.#set(this.#key, JSON.stringify(memory));
+    this.#ids.add(memory.id);
+    this.#set(this.#key + IDS, [...this.#ids].join(" "));
+  }
+
+  /**
+   * @param {string} id of a participant
+   * @returns {boolean} whether that is us, or was earlier in this visit
+   */
+  was(id) {
+    return this.#ids.has(id);
   }
 
   /** @returns {Switches} so that nobody who was muted or unseen is heard or seen after a reload */
@@ -116,7 +130,7 @@ export class Visit {
     if (!storage) return;
     const keys = Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? "");
     for (const key of keys) {
-      if (key === this.#key || key === this.#key + SWITCHES || key.startsWith(this.#key + DIALLED)) storage.removeItem(key);
+      if ([this.#key, this.#key + SWITCHES, this.#key + IDS].includes(key) || key.startsWith(this.#key + DIALLED)) storage.removeItem(key);
     }
   }
 }

@@ -15,23 +15,23 @@ const line = (id, text, at = 0, name = id) => ({ id, name, text, at });
 
 function chat() {
   const seen = { unread: [], news: [], sent: [] };
-  const c = new Chat({ send: (text) => { seen.sent.push(text); return true; }, unread: (n) => seen.unread.push(n), news: (l) => seen.news.push(l.text) });
+  const c = new Chat({ mine: (id) => id === "me" || id === "me before", send: (text) => { seen.sent.push(text); return true; }, unread: (n) => seen.unread.push(n), news: (l) => seen.news.push(l.text) });
   const texts = () => [...c.element.all()].filter((e) => e.getAttribute("class") === "chat-text").map((e) => e.textContent);
   return { c, seen, texts };
 }
 
 test("what was written before one came is there and is not unread", () => {
   const { c, seen, texts } = chat();
-  c.reset("me", [line("ann", "one", 1), line("bob", "two", 2)]);
+  c.reset([line("ann", "one", 1), line("bob", "two", 2)]);
   assert.deepEqual(texts(), ["one", "two"]);
   assert.deepEqual(seen.unread, []);
 });
 
 test("after a break only what came meanwhile is added, and counts as unread", () => {
   const { c, seen, texts } = chat();
-  c.reset("me", [line("ann", "one", 1)]);
+  c.reset([line("ann", "one", 1)]);
   c.add(line("ann", "two", 2));
-  c.reset("me", [line("ann", "one", 1), line("ann", "two", 2), line("bob", "three", 3), line("me", "four", 4)]);
+  c.reset([line("ann", "one", 1), line("ann", "two", 2), line("bob", "three", 3), line("me", "four", 4)]);
   assert.deepEqual(texts(), ["one", "two", "three", "four"]);
   assert.deepEqual(seen.unread, [1, 2]);
   assert.deepEqual(seen.news, ["two"]);
@@ -39,14 +39,22 @@ test("after a break only what came meanwhile is added, and counts as unread", ()
 
 test("our own line is nothing new to us", () => {
   const { c, seen } = chat();
-  c.reset("me", []);
+  c.reset([]);
   c.add(line("me", "hello", 1));
   assert.deepEqual([seen.unread, seen.news], [[], []]);
 });
 
+test("what we wrote before leaving and coming back is ours and nothing new", () => {
+  const { c, seen } = chat();
+  c.reset([]);
+  c.reset([line("me before", "hello", 1, "Ada"), line("ann", "hi", 2)]);
+  assert.deepEqual(seen.unread, [1]);
+  assert.match(c.element.textContent, /Ada \(you\)/);
+});
+
 test("an open chat is read unless the page is hidden", () => {
   const { c, seen } = chat();
-  c.reset("me", []);
+  c.reset([]);
   c.shown = true;
   c.add(line("ann", "one", 1));
   assert.deepEqual(seen.unread, []);
@@ -60,7 +68,7 @@ test("an open chat is read unless the page is hidden", () => {
 
 test("what somebody writes stays text", () => {
   const { c, texts } = chat();
-  c.reset("me", []);
+  c.reset([]);
   c.add(line("ann", "<img src=x onerror=alert(1)>", 1, "<b>Ann</b>"));
   assert.deepEqual(texts(), ["<img src=x onerror=alert(1)>"]);
   assert.equal([...c.element.all()].some((e) => e.tag === "img"), false);
@@ -68,7 +76,7 @@ test("what somebody writes stays text", () => {
 
 test("a chat that goes on for days stays small", () => {
   const { c, texts } = chat();
-  c.reset("me", []);
+  c.reset([]);
   for (let i = 0; i < 1000; i++) c.add(line("ann", "line " + i, i));
   assert.equal(texts().length, 400);
   assert.equal(texts().at(-1), "line 999");

@@ -55,6 +55,17 @@ test("after leaving nobody is resumed, and what was dialled stays dialled", () =
   assert.equal(visit.dialled("610"), true);
 });
 
+test("who left, came back and reloads is still known to have been both", () => {
+  const tab = new Tab();
+  const visit = new Visit("r", tab, false);
+  for (const id of ["p_1", "p_2"]) {
+    visit.remember({ id, token: "t", name: "Ada" });
+    visit.forget();
+  }
+  for (const v of [visit, new Visit("r", tab, true)]) assert.deepEqual(["p_1", "p_2", "p_3", ""].map((id) => v.was(id)), [true, true, false, false]);
+  assert.equal(new Visit("r", tab, false).was("p_1"), false, "a new click is a new visit");
+});
+
 test("spoiled memory is no memory", () => {
   const tab = new Tab();
   for (const spoiled of ["", "{", "null", "7", '{"token":1}']) {
