@@ -52,16 +52,24 @@ export async function ask(method, path, body) {
 }
 
 /** @type {Record<number, string>} */
-const KNOWN = { 0: "links.sign.unreachable", 401: "links.key.bad", 409: "links.sign.no-secret", 429: "links.sign.often", 503: "links.sign.ledger" };
+const KNOWN = {
+  0: "links.sign.unreachable", 401: "links.key.bad", 404: "links.sign.gone", 409: "links.sign.no-secret", 429: "links.sign.often", 503: "links.sign.ledger",
+};
+/** What the form calls the fields of a request. @type {Record<string, string>} */
+const FIELDS = { room: "links.room", number: "links.number", trunk: "links.trunk", name: "links.name", uses: "links.uses", expires_at: "links.expires", role: "links.owner" };
 
 /**
- * What went wrong, in words.
+ * What went wrong, in words. The server's own are English and for those who
+ * write programs; they stand behind ours where these say less.
  *
  * @param {unknown} error
  * @returns {string}
  */
 export function words(error) {
   if (!(error instanceof Refused)) throw error;
-  const known = KNOWN[error.status];
-  return known ? t(known) : t("links.sign.refused", { why: error.message || String(error.status) });
+  const { status, message } = error;
+  if (KNOWN[status]) return t(KNOWN[status]);
+  const [, field, why] = /^(\w+): (.*)$/.exec(message) ?? [];
+  if (field in FIELDS) return t("links.sign.field", { field: t(FIELDS[field]), why });
+  return t(status >= 500 ? "links.sign.failed" : "links.sign.refused", { why: message || String(status) });
 }

@@ -7,6 +7,7 @@ import { byId, make } from "./dom.js";
 import { t } from "./i18n.js";
 import { ask, key, Refused, words } from "./links-api.js";
 import { List } from "./links-list.js";
+import { errorWords } from "./words.js";
 
 /**
  * A link that the server has signed.
@@ -165,9 +166,9 @@ export class Signing {
         return;
       }
       const body = { number: wish.number, room: wish.room, ...(wish.trunk ? { trunk: wish.trunk } : {}) };
-      const { verdict, text } = await ask("POST", "explain", body);
+      const { verdict, reason, text } = await ask("POST", "explain", body);
       const allowed = verdict === "allowed";
-      place.textContent = allowed ? t("links.key.allowed") : t("links.key.refused", { why: text });
+      place.textContent = allowed ? t("links.key.allowed") : t("links.key.refused", { why: errorWords({ code: reason, text }) });
       place.classList.remove("bad");
     } catch (error) {
       place.textContent = words(error);
