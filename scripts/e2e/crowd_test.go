@@ -256,5 +256,10 @@ func (p *tab) crowded() {
 		}
 	}
 	p.back()
+	p.accessible("a full room")
 	p.shoot("crowd")
+	p.tool("People")
+	p.accessible("the list of a full room")
+	p.shoot("crowd-people")
+	p.click("button", "Close")
 }
