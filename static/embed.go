@@ -19,7 +19,7 @@ package static
 import "embed"
 
 // Files is everything that is served, by its path below "/"; tests and types
-// are left out.
+// are left out. What is sent of them is [Sent].
 //
-//go:embed *.html *.css *.svg js docs
+//go:embed index.html links.html room.html *.css *.svg js docs
 var Files embed.FS

@@ -14,7 +14,7 @@ import (
 var pages = []string{"index.html", "room.html", "links.html", "docs/index.html", "docs/links.html", "docs/scripts.html",
 	"docs/settings.html", "docs/protocol.html", "docs/production.html"}
 
-// files returns what is served, by path.
+// files returns what is served, by path, the pages with what surrounds them.
 func files(t *testing.T) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -23,6 +23,9 @@ func files(t *testing.T) map[string]string {
 			return err
 		}
 		text, err := fs.ReadFile(Files, name)
+		if path.Ext(name) == ".html" {
+			text = Sent(name, text)
+		}
 		all[name] = string(text)
 		return err
 	})

@@ -5,16 +5,19 @@ import (
 	"path"
 )
 
-// Sent is the text of a file as it is sent: scripts and style sheets without
-// indentation and without the comments that have lines to themselves, which
-// are a third of them; everything else as it is. Every line keeps its number,
-// so that what a browser reports is found in the source.
+// Sent is the text of a file as it is sent: pages with what surrounds them;
+// scripts and style sheets without indentation and without the comments that
+// have lines to themselves, which are a third of them; everything else as it
+// is. Every line of a script keeps its number, so that what a browser reports
+// is found in the source.
 //
 // It reads lines, not the language: no comment may begin in the middle of a
 // statement that goes on, and no text may span lines. A test sees to that.
 func Sent(name string, text []byte) []byte {
 	switch path.Ext(name) {
 	case ".js", ".css":
+	case ".html":
+		return whole(name, text)
 	default:
 		return text
 	}

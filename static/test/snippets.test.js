@@ -89,7 +89,7 @@ const here = new URL("../", import.meta.url);
 const read = (name) => readFileSync(new URL(name, here), "utf8");
 const english = { ...siteEn, ...linksEn };
 test("what the pages say before their texts are loaded is the English text", () => {
-  for (const page of ["index.html", "links.html"]) {
+  for (const page of ["shell.html", "index.html", "links.html"]) {
     for (const [, key, text] of read(page).matchAll(/data-t="([^"]+)"[^>]*>([^<]*)</g)) assert.equal(text, english[key], `${page}: ${key}`);
     for (const [, label, key] of read(page).matchAll(/aria-label="([^"]*)" data-t-label="([^"]+)"/g)) assert.equal(label, english[key], `${page}: ${key}`);
   }
@@ -100,7 +100,7 @@ test("every text that the pages and modules of the site name is there", () => {
   const modules = readdirSync(new URL("js", here)).filter((f) => /^(links|landing|site|docs)[\w-]*\.js$/.test(f));
   for (const file of modules) for (const [, key] of read("js/" + file).matchAll(/"((?:links|site|landing)\.[\w.-]*[\w-])"/g)) used.add(key);
   for (const file of modules) for (const [, id] of read("js/" + file).matchAll(/new Card\("(\w+)"/g)) used.add(`links.piece.${id}`).add(`links.piece.${id}.about`);
-  for (const page of ["index.html", "links.html"]) for (const [, key] of read(page).matchAll(/data-t(?:-\w+)?="([^"]+)"/g)) used.add(key);
+  for (const page of ["shell.html", "index.html", "links.html"]) for (const [, key] of read(page).matchAll(/data-t(?:-\w+)?="([^"]+)"/g)) used.add(key);
   for (const problem of ["empty", "character", "length", "country"]) used.add("links.number." + problem);
   for (const state of ["valid", "expired", "used", "revoked"]) used.add("links.state." + state);
   for (const key of used) if (!/^site\.(en|de)$|^links\.(en|de)$/.test(key)) assert.ok(key in english || key + ".other" in english, key);

@@ -5,6 +5,8 @@ export default {
   "site.make": "Link erstellen",
   "site.docs": "Handbuch",
   "site.licence": "MIT-Lizenz",
+  "site.further": "Weitere Seiten",
+  "site.links": "Links",
   "site.scripts": "Skripte",
   "site.settings": "Einstellungen",
   "site.protocol": "Protokoll",

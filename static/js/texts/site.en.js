@@ -5,6 +5,8 @@ export default {
   "site.make": "Make a link",
   "site.docs": "Documentation",
   "site.licence": "MIT licence",
+  "site.further": "More pages",
+  "site.links": "Links",
   "site.scripts": "Scripts",
   "site.settings": "Settings",
   "site.protocol": "Protocol",
