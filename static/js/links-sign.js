@@ -168,8 +168,10 @@ export class Signing {
       const body = { number: wish.number, room: wish.room, ...(wish.trunk ? { trunk: wish.trunk } : {}) };
       const { verdict, reason, text } = await ask("POST", "explain", body);
       const allowed = verdict === "allowed";
-      place.textContent = allowed ? t("links.key.allowed") : t("links.key.refused", { why: errorWords({ code: reason, text }) });
-      place.classList.remove("bad");
+      const never = !allowed && reason !== "not-allowed"; // all other rules hold for signed links too
+      const why = errorWords({ code: reason, text });
+      place.textContent = allowed ? t("links.key.allowed") : t(never ? "links.key.never" : "links.key.refused", { why });
+      place.classList.toggle("bad", never);
     } catch (error) {
       place.textContent = words(error);
       place.classList.add("bad");

@@ -35,7 +35,9 @@ export class Notices {
     element.append(action
       ? button(action.name, action.icon, "pill accent", action.press)
       : button(t("notice.dismiss"), "close", "bare", () => this.set(key, "")));
-    this.#container.append(element);
+    // What can be helped by a press stays in sight where there is not room for all.
+    if (action) this.#container.prepend(element);
+    else this.#container.append(element);
     this.#shown.set(key, { element, text });
   }
 

@@ -122,6 +122,7 @@ export class Sides {
 
   #counted() {
     const { count } = this.#people;
+    this.#count.hidden = count === 0;
     byId("count").textContent = count === 0 ? "" : count === 1 ? t("room.alone") : t("room.count", { n: count });
     this.#o.changed();
   }

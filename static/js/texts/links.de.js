@@ -46,6 +46,7 @@ export default {
   "links.key.ok": "Der Server kennt diesen Schlüssel.",
   "links.key.allowed": "Der Server kennt diesen Schlüssel. Er würde die Nummer anrufen, für jeden.",
   "links.key.refused": "Der Server kennt diesen Schlüssel. Ohne Signatur würde er die Nummer nicht anrufen: {why}",
+  "links.key.never": "Der Server kennt diesen Schlüssel. Die Nummer würde er auch mit Signatur nicht anrufen: {why}",
   "links.expires": "Gültig",
   "links.expires.never": "für immer",
   "links.expires.day": "einen Tag",

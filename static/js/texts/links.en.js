@@ -46,6 +46,7 @@ export default {
   "links.key.ok": "The server knows this key.",
   "links.key.allowed": "The server knows this key. It would call the number, for everybody.",
   "links.key.refused": "The server knows this key. Without a signature it would not call the number: {why}",
+  "links.key.never": "The server knows this key. It would not call the number even with a signature: {why}",
   "links.expires": "Good for",
   "links.expires.never": "ever",
   "links.expires.day": "a day",
