@@ -178,6 +178,9 @@ func TestAnOperatorSignsALinkOnThePageAndAnOwnerComesOfIt(t *testing.T) {
 		t.Error("the page keeps the operator's key")
 	}
 
+	p.fill("textbox", "Number to call", "+49 900 1234567")
+	p.words("*It would not call the number even with a signature: This kind of number*")
+
 	owner := b.open(strings.TrimPrefix(link.RequestURI(), "/"))
 	owner.awaitState("answered")
 	if role := owner.heardOf("welcome")["role"]; role != "owner" {

@@ -162,7 +162,8 @@ function place(rects, tiles, from, inside, { gap, phone, small }) {
   });
   const bars = Math.ceil(phones.length / columns) * (h + gap);
   const below = { ...inside, y: inside.y + bars, h: Math.max(inside.h - bars, LEAST.h) };
-  return bars + fill(rects, rest, below, cells(rest.length, below, gap, narrowest, small), gap);
+  const cell = cells(rest.length, below, gap, narrowest, small);
+  return bars + fill(rects, rest, small ? { ...below, h: 0 } : below, cell, gap);
 }
 
 /**
