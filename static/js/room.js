@@ -12,6 +12,7 @@ import { roomDevices } from "./devicemenu.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { Media } from "./media.js";
+import { MediaKeys } from "./mediakeys.js";
 import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { People } from "./people.js";
@@ -80,6 +81,7 @@ export class Room {
   #watch;
   #sending;
   #sides;
+  #keys = new MediaKeys({ mute: () => void this.#mute(), camera: () => void this.#sending.toggleCamera(), leave: () => this.leave() });
 
   /** @param {Options} options */
   constructor(options) {
@@ -226,6 +228,7 @@ export class Room {
     this.#shortcuts.close();
     this.#toolbar.close();
     this.#awake.close();
+    this.#keys.close();
     this.#sending.close();
     this.#o.visit.forget();
     this.#standing.close();
@@ -320,6 +323,7 @@ export class Room {
     this.#signal.send({ type: "state", ...state });
     this.#o.visit.switched(this.#sending.switches);
     showSwitches(this.#toolbar, state, camera);
+    this.#keys.show(state);
     this.#notices.set("sharing", state.screen ? t(SHARED[this.#sending.surface] ?? "room.sharing") : "",
       { name: t("bar.screen-off"), icon: "screen-off", press: () => void this.#sending.useScreen(null) });
     this.#meter.follow(this.#sending.microphone, !state.audio);
