@@ -153,6 +153,32 @@ func TestAPhoneOfWhichNothingIsHeardIsNamed(t *testing.T) {
 	p.shoot("one-way")
 }
 
+func TestTheFocusIsNotLostWithTheButtonThatHadIt(t *testing.T) {
+	w := newWorld(t, options{})
+	p := person{newBrowser(w, nil), looks[0], "Focus"}.enter("name=Ada&nocam=1&dial=600", fakeScreen)
+	p.awaitState("answered")
+	is := func(want string) {
+		t.Helper()
+		eventually(t, patience, "the focus is on "+want, func() bool { return p.focused() == want })
+	}
+	p.focusOn("Hang up")
+	p.keys(kb.Enter)
+	p.awaitState("ended")
+	is("heading 600") // and not on "Call again", which a second press would dial
+	p.keys(kb.Tab)
+	is("button Call again")
+	p.focusOn("Close")
+	p.keys(kb.Enter)
+	p.gone("button", "Call again")
+	is("heading Focus")
+	p.keys("s")
+	p.words("You are sharing your screen.")
+	p.focusOn("Stop sharing") // that of the notice comes first
+	p.keys(kb.Enter)
+	p.see("button", "Share screen")
+	is("heading Focus")
+}
+
 func TestWhoSpeaksIsMarked(t *testing.T) {
 	w := newWorld(t, options{})
 	tone := signature{"Ada", 500}

@@ -42,7 +42,7 @@ export class CallCard {
   #on;
   #letters = make("span", { class: "call-letters", hidden: true });
   #drawing = icon("phone");
-  #title = make("h2", { class: "call-number" });
+  #title = make("h2", { class: "call-number", tabindex: "-1" });
   #number = make("p", { class: "call-second", hidden: true });
   #words = make("p", { class: "call-text", role: "status", "aria-live": "polite", "data-testid": "call-text" });
   #clock = make("p", { class: "call-clock", role: "timer", "aria-live": "off", "data-testid": "call-clock", hidden: true });
@@ -155,6 +155,7 @@ export class CallCard {
 
   #show() {
     const { number, state, reason, direction } = this.#call;
+    const held = document.activeElement;
     const over = state === "ended" || state === "refused";
     // The name of a phone nobody knows is its number once more.
     const named = this.#person !== "" && this.#person.replace(/[\s()/-]/g, "") !== number;
@@ -187,6 +188,8 @@ export class CallCard {
     rename(this.#again, t(incoming ? "card.back" : "card.again"), "phone");
     this.#again.hidden = !over || number === "" || reason === "bad-number";
     this.#dismiss.hidden = !over;
+    // The focus of a button that goes stays here, but on no other: pressed twice, "hang up" would call again.
+    if (held && this.#section.contains(held) && held.closest("[hidden]")) this.#title.focus({ preventScroll: true });
 
     this.#clock.hidden = state !== "answered";
     clearInterval(this.#tick);

@@ -82,3 +82,8 @@ export function byId(id) {
   if (!element) throw new Error("page has no #" + id);
   return element;
 }
+
+/** What had the focus is gone: the keyboard goes on from the top of the room, and not from nowhere. */
+export function focusTop() {
+  byId("room-title").focus({ preventScroll: true });
+}

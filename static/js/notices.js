@@ -1,6 +1,6 @@
 /** Sentences above the stage: what is missing, what is wrong, and perhaps a button that helps. */
 
-import { button, icon, make } from "./dom.js";
+import { button, focusTop, icon, make } from "./dom.js";
 import { t } from "./i18n.js";
 
 /** How long a passing notice stays, in milliseconds: time to read two lines. */
@@ -28,6 +28,7 @@ export class Notices {
   set(key, text, action) {
     const old = this.#shown.get(key);
     if (old?.text === text) return;
+    if (old?.element.contains(document.activeElement)) focusTop();
     old?.element.remove();
     this.#shown.delete(key);
     if (!text) return;

@@ -7,7 +7,7 @@
 import { askNumber } from "./addphone.js";
 import { Chat, preview } from "./chat.js";
 import { closeDialogs } from "./dialog.js";
-import { button, byId } from "./dom.js";
+import { button, byId, focusTop } from "./dom.js";
 import { t } from "./i18n.js";
 import { Invite, inviteLink } from "./invite.js";
 import { Panel } from "./panel.js";
@@ -57,7 +57,7 @@ export class Sides {
     this.#addItems();
     // Whoever came through a form or a button that is gone begins at the top. Nothing is taken from a page around ours.
     const at = document.activeElement;
-    if (document.hasFocus() && (!at || at === document.body || at.getClientRects().length === 0)) byId("room-title").focus({ preventScroll: true });
+    if (document.hasFocus() && (!at || at === document.body || at.getClientRects().length === 0)) focusTop();
     document.addEventListener("visibilitychange", () => this.#chat.look(), { signal: this.#abort.signal });
   }
 

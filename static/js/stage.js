@@ -9,6 +9,7 @@
  * buttons of one tile at a time are in the order of the Tab key.
  */
 
+import { focusTop } from "./dom.js";
 import { direction } from "./i18n.js";
 import { arrange } from "./layout.js";
 
@@ -88,6 +89,7 @@ export class Stage {
     const item = this.#find(key);
     if (!item) return;
     this.#items = this.#items.filter((i) => i !== item);
+    if (item.element.contains(document.activeElement)) focusTop();
     item.element.remove();
     if (this.#pinned === key) this.#pinned = "";
     if (this.#focused === key) this.#focused = "";
