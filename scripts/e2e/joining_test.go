@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 )
 
 func TestAVisitorWithoutANameIsShownWhatWillHappenAndJoins(t *testing.T) {
@@ -105,6 +107,23 @@ func TestWhatStandsInTheWayIsSaidInAPlainSentence(t *testing.T) {
 			p.shoot("obstacle-" + strings.ReplaceAll(tc.name, " ", "-"))
 		})
 	}
+}
+
+func TestWhoSaidNoAtFirstTriesAgainWithKeysAlone(t *testing.T) {
+	const atFirst = `{const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); let asked = 0;
+		navigator.mediaDevices.getUserMedia = async (wanted) => { if (asked++ < 2) throw new DOMException("", "NotAllowedError"); return real(wanted); };}`
+	w := newWorld(t, options{})
+	p := person{newBrowser(w, nil), looks[0], "Second thoughts"}.enter("nocam=1", atFirst)
+	p.words("The browser does not allow this page to use the microphone.*")
+	for range 2 { // a "no", then a yes
+		p.focusOn("Try again")
+		p.keys(kb.Enter)
+	}
+	p.gone("button", "Try again")
+	eventually(t, patience, "the focus is where one goes on", func() bool { return p.focused() == "textbox Your name" })
+	p.keys("Ada" + kb.Enter)
+	p.connected()
+	p.see("button", "Mute")
 }
 
 func TestAServerThatIsGoneForAWhileIsNamedAndTheCallIsNotPlacedTwice(t *testing.T) {

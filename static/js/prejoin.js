@@ -89,6 +89,7 @@ export class PreJoin {
 
   /** @param {{microphone: boolean, camera: boolean}} wanted */
   async #take(wanted) {
+    const pressed = [this.#mute, this.#show, this.#again].find((button) => button === document.activeElement);
     this.#mute.disabled = this.#show.disabled = this.#again.disabled = true;
     this.#tell("");
     byId("join-ask").hidden = !wanted.microphone || !navigator.mediaDevices;
@@ -97,7 +98,11 @@ export class PreJoin {
     this.#mute.disabled = this.#show.disabled = this.#again.disabled = false;
     this.#tell(problem);
     this.#use(microphone ?? this.#microphone, camera ?? this.#camera);
-    if (!this.#done) void this.#choice.refresh();
+    if (this.#done) return;
+    // A button that was disabled meanwhile, or is gone, has lost the focus.
+    const now = document.activeElement;
+    if (pressed && (now === pressed || now === document.body)) (pressed.getClientRects().length > 0 ? pressed : this.#name).focus();
+    void this.#choice.refresh();
   }
 
   /**

@@ -358,7 +358,7 @@ export class Room {
 
   /** Whether anybody sees pictures: on the page, or in its small window. */
   get #looked() {
-    return !document.hidden || document.pictureInPictureElement !== null;
+    return !document.hidden || Boolean(document.pictureInPictureElement); // not every browser has such windows
   }
 
   #sayView() {
