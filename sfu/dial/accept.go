@@ -37,11 +37,12 @@ type order struct {
 // accept takes an order through every step that comes before sending it. stale
 // are calls that must have ended before.
 func (s *Service) accept(ctx context.Context, o *order) (c *call, stale []string, err error) {
-	if s.isDraining() {
-		return nil, nil, s.refuse(ctx, o, string(wire.Shutdown))
-	}
 	policy := s.policy.Load()
-	if refusal := s.read(o, policy); refusal != "" {
+	refusal := s.read(o, policy) // also while draining: the answer names the number
+	if s.isDraining() {
+		refusal = string(wire.Shutdown)
+	}
+	if refusal != "" {
 		return nil, nil, s.refuse(ctx, o, refusal)
 	}
 	if v := policy.Rules.Judge(o.dial(s.now()), fraud.Counters{}); !v.Allowed() {
@@ -94,11 +95,15 @@ func (s *Service) read(o *order, policy *Policy) (refusal string) {
 		o.asker.Kind = fraud.Link
 	}
 	var err error
+	badTrunk := !isTrunkID(o.trunk)
+	if badTrunk {
+		o.trunk = "" // whatever that is, it is neither written down nor sent back
+	}
 	if o.parsed, err = number.Parse(o.number, policy.HomeRegion); err != nil {
 		return string(wire.BadNumber)
 	}
 	o.canonical = o.parsed.String()
-	if !isTrunkID(o.trunk) {
+	if badTrunk {
 		return string(wire.BadTrunk)
 	}
 	if policy.Rules == nil {

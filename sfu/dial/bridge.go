@@ -84,6 +84,7 @@ func (s *Service) notPlaced(c *call, err error) {
 	if why != "" && !answered {
 		o.reason = string(why)
 	}
+	defer s.hold()() // until the bridge is told
 	s.finish(c, o)
 	if !answered {
 		s.sendHangup(c, wire.HangupRoom) // it may have taken the call and not managed to say so
@@ -229,6 +230,7 @@ func (s *Service) hangUp(c *call, why wire.Ending) {
 
 // sendHangup tells the bridge to end a call; its event will say that it did.
 func (s *Service) sendHangup(c *call, why wire.Ending) {
+	defer s.hold()()
 	ctx, cancel := context.WithTimeout(s.ctx, hangupTimeout)
 	defer cancel()
 	path := wire.PathCalls + "/" + c.id + "?" + url.Values{"reason": {string(why)}}.Encode()

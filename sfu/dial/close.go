@@ -26,9 +26,24 @@ func (s *Service) isDraining() bool {
 	return s.draining
 }
 
-// signalIdle tells Drain's caller when there is no call left. s.mu is held.
+// hold keeps Drain's caller waiting while the bridge is told to hang up, until
+// release: the call may be over for its room, and the phone still rings.
+func (s *Service) hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangups++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.hangups--
+		s.signalIdle()
+	}
+}
+
+// signalIdle tells Drain's caller when there is no call left, and the bridge
+// knows of every hang-up. s.mu is held.
 func (s *Service) signalIdle() {
-	if !s.draining || len(s.calls) > 0 {
+	if !s.draining || len(s.calls) > 0 || s.hangups > 0 {
 		return
 	}
 	select {

@@ -118,9 +118,10 @@ type Service struct {
 
 	mu       sync.Mutex // guards what follows; a call's lock may be held when it is taken
 	calls    map[string]*call
+	hangups  int // requests to hang up that the bridge has not answered
 	draining bool
 	closed   bool
-	idle     chan struct{} // closed when draining and without calls
+	idle     chan struct{} // closed when draining and without calls and hangups
 }
 
 // New returns a running Service; Close ends it.
@@ -202,7 +203,7 @@ func (s *Service) Dial(ctx context.Context, req Request) room.Call {
 			refused = &RefusedError{string(wire.GuardUnavailable)}
 			s.log.Error("dial failed", "room", req.Room, "error", err)
 		}
-		return room.Call{ID: newID(), Number: o.canonical, Trunk: req.Trunk, State: wire.Refused,
+		return room.Call{ID: newID(), Number: o.canonical, Trunk: o.trunk, State: wire.Refused,
 			Reason: refused.Reason, Text: refused.Text()}
 	}
 	s.spawn(func() { s.place(c, stale) })

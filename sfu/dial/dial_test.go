@@ -66,7 +66,7 @@ func TestWhatIsRefusedIsNeverSent(t *testing.T) {
 		{"no rules", func(h *house) { h.SetPolicy(Policy{}) }, Request{Number: phoneNumber}, wire.GuardUnavailable, phoneNumber},
 		{"a broken ledger", func(h *house) { h.ledger.broken = true }, Request{Number: phoneNumber}, wire.GuardUnavailable, phoneNumber},
 		{"a room that has ended", nil, Request{Room: "gone", Number: phoneNumber}, wire.Refusal(wire.RoomEmpty), phoneNumber},
-		{"a process that ends", func(h *house) { h.Drain() }, Request{Number: phoneNumber}, wire.Refusal(wire.Shutdown), ""},
+		{"a process that ends", func(h *house) { h.Drain() }, Request{Number: phoneNumber}, wire.Refusal(wire.Shutdown), phoneNumber},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inHouse(t, func(h *house) {
@@ -81,6 +81,9 @@ func TestWhatIsRefusedIsNeverSent(t *testing.T) {
 				got := h.Dial(t.Context(), c.request)
 				if got.State != wire.Refused || got.Reason != string(c.want) || got.Number != c.number || got.Text == "" || got.ID == "" {
 					t.Errorf("got %+v", got)
+				}
+				if c.want == wire.BadTrunk && got.Trunk+h.ledger.refusals[0].Trunk != "" {
+					t.Errorf("what cannot be a trunk was sent back as %q and written down as %q", got.Trunk, h.ledger.refusals[0].Trunk)
 				}
 				if h.bridge.postCount() != 0 || len(h.ledger.reserved) != 0 || len(ann.states(got.ID)) != 0 || h.Active() != 0 {
 					t.Errorf("%d POSTs, %d reservations, told %q, %d active", h.bridge.postCount(), len(h.ledger.reserved), ann.states(got.ID), h.Active())

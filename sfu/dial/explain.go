@@ -119,7 +119,9 @@ func (s *Service) Explain(ctx context.Context, q Question) (Explanation, error) 
 	if !v.Allowed() {
 		e.refuse(v.Refusal, v.Rule)
 	}
-	s.explainTrunks(ctx, &e, o)
+	if refusal != string(wire.BadTrunk) {
+		s.explainTrunks(ctx, &e, o)
+	}
 	return e, nil
 }
 

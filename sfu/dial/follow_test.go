@@ -401,6 +401,52 @@ func TestDrainLetsCallsGoOn(t *testing.T) {
 	})
 }
 
+func TestADrainedProcessDoesNotLeaveBeforeTheBridgeKnowsOfTheLastHangup(t *testing.T) {
+	inHouse(t, func(h *house) {
+		ann := h.join("sales")
+		id := h.placed(ann)
+		h.bridge.onDelete = func(id string, why wire.Ending) {
+			_ = h.event(1, id, wire.Ended, because(why, 0)) // the call is over before the answer to the request is there
+			time.Sleep(time.Second)
+		}
+		idle := h.Drain()
+		start := time.Now()
+		if err := h.Hangup(id, ann.ID()); err != nil {
+			t.Fatal(err)
+		}
+		<-idle
+		if waited := time.Since(start); waited < time.Second {
+			t.Errorf("idle %s after the hang-up", waited)
+		}
+	})
+}
+
+func TestADrainedProcessTakesBackADialThatTheBridgeDidNotAnswer(t *testing.T) {
+	inHouse(t, func(h *house) {
+		ann := h.join("sales")
+		h.bridge.onPost = func(wire.CallRequest) error { return errDown } // it may have the call all the same
+		gone := make(chan struct{})
+		h.bridge.onDelete = func(string, wire.Ending) { <-gone }
+		h.bridge.slow = make(chan struct{})
+		c := h.dial(ann, phoneNumber)
+		synctest.Wait()
+		h.bridge.set(func(b *fakeBridge) { b.calls[c.ID] = true })
+		idle := h.Drain()
+		close(h.bridge.slow)
+		synctest.Wait()
+		if got := h.bridge.hungUp(); got != c.ID+"?reason=hangup-room" {
+			t.Errorf("hung up %q", got)
+		}
+		select {
+		case <-idle:
+			t.Error("idle while the bridge is being told to hang up")
+		default:
+		}
+		close(gone)
+		<-idle
+	})
+}
+
 func TestCloseHangsUpEverythingWithinTwoSeconds(t *testing.T) {
 	for name, prepare := range map[string]func(h *house){
 		"a bridge that answers": func(h *house) {
