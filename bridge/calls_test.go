@@ -261,6 +261,9 @@ func TestDrainRefusesNewCalls(t *testing.T) {
 	if asked := b.room.asked(); len(asked) != 0 {
 		t.Errorf("the sfu was asked for a leg: %+v", asked)
 	}
+	if got := b.send(sfuKey, "GET", wire.PathTrunks, ""); !strings.Contains(string(got.raw), `"draining":true`) {
+		t.Errorf("the sfu, which says whether calls can be taken, is not told: %s", got.raw)
+	}
 }
 
 func TestIdempotencyKey(t *testing.T) {

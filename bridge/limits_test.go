@@ -53,6 +53,12 @@ func TestATrunksLimitsHoldForTheSFUAndForScripts(t *testing.T) {
 
 func TestTrunksThatCouldCarryANumber(t *testing.T) {
 	b := newBridge(t, newCarrier(t, 200))
+	src, err := os.ReadFile(b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write(string(src) + "\nextensions: [{number: \"610\", password: \"a password of 610\"}]\nnumbers: [{number: \"+4989700\", room: reception}]\n")
+	b.m.Reload()
 	for _, tc := range []struct {
 		query, ids string
 		status     int
@@ -62,6 +68,9 @@ func TestTrunksThatCouldCarryANumber(t *testing.T) {
 		{"?number=%2B12125550123", "", 503},
 		{"?number=%2B4989654321&trunk=tr_none", "", 404},
 		{"?number=%2B49", "", 400},
+		{"?number=610", "", 503}, // our own desk phone, which is not there
+		{"?number=%2B4989700", "inside", 200},
+		{"?number=%2B4989700&trunk=tr_1", "tr_1", 200},
 		{"", "tr_1 tr_off", 200},
 	} {
 		got := b.send(sfuKey, "GET", wire.PathTrunks+tc.query, "")
@@ -70,6 +79,9 @@ func TestTrunksThatCouldCarryANumber(t *testing.T) {
 		var ids []string
 		for _, trunk := range list.Trunks {
 			ids = append(ids, trunk.ID)
+		}
+		if list.Inside {
+			ids = append(ids, "inside")
 		}
 		if got.status != tc.status || strings.Join(ids, " ") != tc.ids {
 			t.Errorf("%s: %d %s", tc.query, got.status, got.raw)

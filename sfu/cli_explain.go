@@ -77,6 +77,9 @@ func printExplanation(out io.Writer, e dial.Explanation) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", check.Name, ok, dash(check.Rule), have, limit)
 	}
+	if e.Inside {
+		fmt.Fprintln(w, "\nIt is a number of the house: no trunk is needed.")
+	}
 	if len(e.Trunks) > 0 {
 		fmt.Fprintln(w, "\nTRUNK\tNAME\tPRIORITY\tSTATE\tCALLS\tOF")
 	}

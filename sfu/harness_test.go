@@ -44,9 +44,10 @@ type fakeBridge struct {
 	placed   chan wire.CallRequest
 	hungUp   chan string // path and query of DELETE
 
-	mu    sync.Mutex
-	calls []string
-	down  bool
+	mu       sync.Mutex
+	calls    []string
+	down     bool
+	draining bool
 }
 
 func newFakeBridge(t *testing.T) *fakeBridge {
@@ -71,7 +72,7 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil || key.Role != sign.RoleSFU:
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.Method == "GET" && r.URL.Path == wire.PathTrunks:
-		_, _ = io.WriteString(w, `{"trunks":[{"id":"tr_1","name":"main","priority":10,"state":"up","calls":0,"max_calls":10}]}`)
+		_ = json.NewEncoder(w).Encode(wire.Trunks{Draining: b.draining, Trunks: []wire.Trunk{{ID: "tr_1", Name: "main", Priority: 10, State: "up", MaxCalls: 10}}})
 	case r.Method == "POST" && r.URL.Path == wire.PathCalls:
 		var req wire.CallRequest
 		_ = json.Unmarshal(body, &req)
@@ -115,6 +116,7 @@ sfu:
 keys:
   - {id: sfu, role: sfu, secret: %s}
   - {id: bridge, role: bridge, secret: %s}
+  - {id: crm, role: script, secret: "a secret of the scripts"}
 fraud:
   allow: [%s]
 `, dir, bridgeURL, sfuSecret, bridgeSecret, fraud)

@@ -54,13 +54,16 @@ func (r *readiness) reasons(context.Context) []string {
 	if err := r.ledger.Writable(ctx); err != nil {
 		r.last = append(r.last, "the ledger cannot be written")
 	}
-	if err := r.bridge.Do(ctx, http.MethodGet, wire.PathTrunks, nil, nil); err != nil {
+	var answer wire.Trunks
+	if err := r.bridge.Do(ctx, http.MethodGet, wire.PathTrunks, nil, &answer); err != nil {
 		reason := "the bridge cannot be reached"
 		var status *sign.StatusError
 		if errors.As(err, &status) && status.Status == http.StatusUnauthorized {
 			reason = "the bridge does not accept our signature: do both processes have the same keys and time?"
 		}
 		r.last = append(r.last, reason)
+	} else if answer.Draining {
+		r.last = append(r.last, "the bridge is being stopped: it takes no new calls")
 	}
 	r.asked = r.now()
 	return r.last

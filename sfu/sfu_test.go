@@ -136,6 +136,13 @@ func TestReadinessIsNotAskedAgainForEveryStranger(t *testing.T) {
 	}
 	b.setDown(false)
 	now, r.ledger = now.Add(readyFor), &fakeLedger{}
+	b.mu.Lock()
+	b.draining = true
+	b.mu.Unlock()
+	if got := r.reasons(t.Context()); !reflect.DeepEqual(got, []string{"the bridge is being stopped: it takes no new calls"}) {
+		t.Errorf("while the bridge waits for its last call: %v", got)
+	}
+	now = now.Add(readyFor)
 	client.Key.Secret = []byte("another secret of 16 bytes")
 	if got := r.reasons(t.Context()); len(got) != 1 || !strings.Contains(got[0], "same keys and time") {
 		t.Errorf("with other keys: %v", got)

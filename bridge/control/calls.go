@@ -182,17 +182,23 @@ func (s *Server) dtmf(_ context.Context, req request) (reply, error) {
 }
 
 // listTrunks is GET /v1/trunks. With ?number= it has those that could carry
-// it, and takes none of them.
+// it, and takes none of them; a number of the house needs none.
 func (s *Server) listTrunks(_ context.Context, req request) (reply, error) {
 	args := req.c.QueryArgs()
 	if !args.Has("number") {
-		return reply{http.StatusOK, wire.Trunks{Trunks: s.cfg.Trunks.List()}}, nil
+		return reply{http.StatusOK, wire.Trunks{Trunks: s.cfg.Trunks.List(), Draining: s.cfg.Agent.Draining()}}, nil
 	}
 	wanted := string(args.Peek("number"))
 	if !isCanonical(wanted) {
 		return reply{}, errNumber
 	}
-	list, err := s.cfg.Trunks.Could(wanted, string(args.Peek("trunk")))
+	trunk := string(args.Peek("trunk"))
+	if _, inside, err := s.inside(wire.CallRequest{Number: wanted, Trunk: trunk}); err != nil {
+		return reply{}, err
+	} else if inside {
+		return reply{http.StatusOK, wire.Trunks{Trunks: []wire.Trunk{}, Inside: true}}, nil
+	}
+	list, err := s.cfg.Trunks.Could(wanted, trunk)
 	if err != nil {
 		return reply{}, err
 	}

@@ -42,6 +42,7 @@ type Explanation struct {
 	Price       float64      `json:"price"`        // of a minute
 	Currency    string       `json:"currency"`
 	Checks      []Check      `json:"checks"`
+	Inside      bool         `json:"inside"` // a number of the house: no trunk is needed
 	Trunks      []wire.Trunk `json:"trunks"` // that could carry it, in the order they would be tried
 }
 
@@ -80,13 +81,20 @@ func isCap(name string) bool {
 	return strings.Contains(name, ".per_") || strings.Contains(name, ".concurrent")
 }
 
+// ErrUnknownKey is returned for a question about a key that no script has: its
+// requests are not answered at all.
+var ErrUnknownKey = errors.New("no script has this key")
+
 // Explain says what would become of a dial and why. It counts nothing, dials
-// nothing and asks the bridge for its trunks only.
+// nothing and asks the bridge for its trunks only. Errors: ErrUnknownKey.
 func (s *Service) Explain(ctx context.Context, q Question) (Explanation, error) {
 	e := Explanation{Verdict: Allowed, Checks: []Check{}, Trunks: []wire.Trunk{}}
 	policy := s.policy.Load()
 	o := &order{asker: ledger.Asker{Kind: fraud.Page, IP: q.IP, Bucket: fraud.Bucket(q.IP)}, room: q.Room, number: q.Number, trunk: q.Trunk, token: q.Link}
 	if q.Key != "" {
+		if policy.Rules != nil && !policy.Rules.HasKey(q.Key) {
+			return e, ErrUnknownKey
+		}
 		o.asker = ledger.Asker{Kind: fraud.Script, Key: q.Key}
 	}
 	if q.Link != "" {
@@ -147,8 +155,8 @@ func (s *Service) explainTrunks(ctx context.Context, e *Explanation, o *order) {
 		e.refuse(trunkRefusal(err), "")
 		return
 	}
-	e.Trunks = append(e.Trunks, answer.Trunks...)
-	full := true
+	e.Inside, e.Trunks = answer.Inside, append(e.Trunks, answer.Trunks...)
+	full := !e.Inside
 	for _, t := range e.Trunks {
 		full = full && t.State != "up"
 		if t.State == "up" && t.MaxDuration > 0 && e.MaxDuration > 0 {

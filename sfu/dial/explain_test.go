@@ -22,6 +22,7 @@ import (
 type trunkBridge struct {
 	t      *testing.T
 	trunks []wire.Trunk
+	inside bool
 	err    error
 	asked  string
 }
@@ -32,7 +33,7 @@ func (b *trunkBridge) Do(_ context.Context, method, path string, in, out any) er
 	}
 	b.asked = path
 	if b.err == nil {
-		*out.(*wire.Trunks) = wire.Trunks{Trunks: b.trunks}
+		*out.(*wire.Trunks) = wire.Trunks{Trunks: b.trunks, Inside: b.inside}
 	}
 	return b.err
 }
@@ -85,7 +86,7 @@ func TestExplain(t *testing.T) {
 		return &sign.StatusError{Status: code, Body: b}
 	}
 	link := links.Link{ID: links.NewID(), Room: "r", Number: phoneNumber, Name: "Ada", Uses: 2}
-	german := fraud.Settings{Allow: []string{"DE"}, Block: []string{"+491"}, BlockTypes: []string{"premium_rate"}, MaxDuration: time.Hour, PerDay: fraud.PerDay{IP: 10}}
+	german := fraud.Settings{Allow: []string{"DE"}, Block: []string{"+491"}, BlockTypes: []string{"premium_rate"}, MaxDuration: time.Hour, PerDay: fraud.PerDay{IP: 10}, Carried: []string{"610"}, Keys: map[string]fraud.Key{"crm": {}}}
 	for _, tc := range []struct {
 		name    string
 		q       Question
@@ -108,6 +109,8 @@ func TestExplain(t *testing.T) {
 		{"no trunk for it", Question{Number: phoneNumber}, func(a *asking) { a.bridge.err = status(503, wire.Error{Reason: "no-trunk"}) }, "no-trunk", "", 0},
 		{"a trunk that does not exist", Question{Number: phoneNumber, Trunk: "tr_x"}, func(a *asking) { a.bridge.err = status(404, wire.Error{Reason: "bad-trunk"}) }, "bad-trunk", "", 0},
 		{"every trunk at a limit", Question{Number: phoneNumber}, func(a *asking) { a.bridge.trunks = a.bridge.trunks[:1] }, "no-trunk", "", 0},
+		{"a number of the house", Question{Number: "610"}, func(a *asking) { a.bridge.trunks, a.bridge.inside = nil, true }, "", "610", 3600},
+		{"a desk phone that is not there", Question{Number: "610"}, func(a *asking) { a.bridge.err = status(503, wire.Error{Reason: "unreachable"}) }, "unreachable", "", 0},
 		{"no bridge", Question{Number: phoneNumber}, func(a *asking) { a.bridge.err = errDown }, "bridge-lost", "", 0},
 		{"a link", Question{Number: phoneNumber, Room: "r", Link: token(t, link)}, nil, "", "DE", 600},
 		{"a link of another room", Question{Number: phoneNumber, Room: "x", Link: token(t, link)}, nil, "link-invalid", "", 0},
@@ -134,6 +137,13 @@ func TestExplain(t *testing.T) {
 				t.Errorf("asked the bridge %s", a.bridge.asked)
 			}
 		})
+	}
+}
+
+func TestAKeyThatNoScriptHasIsNotExplainedAsIfItMightDial(t *testing.T) {
+	a := newAsking(t, lenient())
+	if e, err := a.Explain(t.Context(), Question{Number: phoneNumber, Key: "crn"}); !errors.Is(err, ErrUnknownKey) {
+		t.Errorf("%+v, %v", e, err)
 	}
 }
 

@@ -142,6 +142,12 @@ func New(s Settings) (*Rules, error) {
 	return r, nil
 }
 
+// HasKey reports whether id is that of a script's key.
+func (r *Rules) HasKey(id string) bool {
+	_, ok := r.keys[id]
+	return ok
+}
+
 // negative finds what is below zero.
 func (s *Settings) negative() error {
 	below := func(name string, values ...float64) error {

@@ -226,6 +226,9 @@ func (s *Server) explain(c context.Context, ctx *app.RequestContext, _ string) (
 		question.IP = ip
 	}
 	explanation, err := s.cfg.Operators.Guard.Explain(c, question)
+	if errors.Is(err, dial.ErrUnknownKey) {
+		err = bad("key: expected the id of a key with the role script")
+	}
 	return http.StatusOK, explanation, err
 }
 

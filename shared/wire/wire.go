@@ -230,7 +230,9 @@ type Trunk struct {
 // Trunks answers GET /v1/trunks. With ?number= (and ?trunk=, a pinned one) it
 // has the trunks that could carry the number, in the order they would be tried.
 type Trunks struct {
-	Trunks []Trunk `json:"trunks"`
+	Trunks   []Trunk `json:"trunks"`
+	Inside   bool    `json:"inside,omitempty"`   // the number is one of the house: no trunk is needed
+	Draining bool    `json:"draining,omitempty"` // the bridge is being stopped and takes no new call
 }
 
 // Registration is how a trunk's registration with its carrier stands.
