@@ -335,7 +335,7 @@ func TestCheckSaysWhatIsWrongWithTheSettings(t *testing.T) {
 		code             int
 	}{
 		{"nothing", good, "", 0},
-		{"an unknown key", good + "speed: 3\n", "dialroom.yaml:13: speed: unknown key", 1},
+		{"an unknown key", good + "speed: 3\n", "dialroom.yaml:14: speed: unknown key", 1},
 		{"a certificate that is not there", strings.Replace(good, "  turn:", "  tls: {cert: no.pem, key: no.pem}\n  turn:", 1), "sfu.tls: open no.pem", 1},
 	} {
 		var out, errs bytes.Buffer

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -124,10 +125,13 @@ func (s *Server) apiRoutes() {
 		{http.MethodPost, "/explain", s.explain},
 	} {
 		s.hertz.Handle(r.method, apiPath+r.path, s.operator(r.do))
+		if r.method == http.MethodGet {
+			s.hertz.HEAD(apiPath+r.path, s.operator(r.do))
+		}
 	}
-	s.hertz.GET(apiPath+"/openapi.json", func(_ context.Context, ctx *app.RequestContext) {
-		ctx.Data(http.StatusOK, "application/json", openAPI)
-	})
+	describe := func(_ context.Context, ctx *app.RequestContext) { ctx.Data(http.StatusOK, "application/json", openAPI) }
+	s.hertz.GET(apiPath+"/openapi.json", describe)
+	s.hertz.HEAD(apiPath+"/openapi.json", describe)
 }
 
 // operator lets through who has a key.
@@ -285,12 +289,36 @@ func readJSON(ctx *app.RequestContext, into any) error {
 	d := json.NewDecoder(bytes.NewReader(ctx.Request.Body()))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return bad("body: %v", err)
+		return badJSON(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return bad("body: expected one JSON object")
 	}
 	return nil
+}
+
+// badJSON says in words what the decoder could not read. Its own text names our
+// types, and does not leave.
+func badJSON(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return bad("%s: expected %s, got %s", kind.Field, jsonKind(kind.Type), kind.Value)
+	}
+	if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown { // it has no type
+		return bad("%s: unknown field", strings.Trim(field, `"`))
+	}
+	return bad("body: expected one JSON object")
+}
+
+// jsonKind names what a field of ours takes, in the words of JSON.
+func jsonKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Float64:
+		return "a number"
+	}
+	return "a string"
 }
 
 // when writes a time, null for none.

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,12 +69,22 @@ type apiRefusal struct {
 	Reason      string  `json:"reason"`
 }
 
+// Who may ask for a call, and by which ways one comes in beside: the kinds of
+// ledger.Asker, as openapi.json lists them.
+const (
+	whoAsks    = "page, link, script, extension"
+	whoseCalls = whoAsks + ", trunk, room"
+)
+
 // filterOf reads what a list of the past is narrowed down to. reason is the name
-// of the parameter that says how it ended.
-func filterOf(ctx *app.RequestContext, reason string) (f ledger.Filter, err error) {
+// of the parameter that says how it ended, askers lists the kinds there are.
+func filterOf(ctx *app.RequestContext, reason, askers string) (f ledger.Filter, err error) {
 	for name, into := range map[string]*string{"asker": &f.Asker, "key": &f.Key, "link": &f.Link, "ip": &f.IP,
 		"room": &f.Room, "number": &f.Number, "trunk": &f.Trunk, reason: &f.Reason} {
 		*into = ctx.Query(name)
+	}
+	if f.Asker != "" && !slices.Contains(strings.Split(askers, ", "), f.Asker) {
+		return f, bad("asker: expected one of %s", askers)
 	}
 	for _, q := range []struct {
 		name string
@@ -90,7 +101,7 @@ func filterOf(ctx *app.RequestContext, reason string) (f ledger.Filter, err erro
 
 // recordFilter is filterOf for calls, which have a direction.
 func recordFilter(ctx *app.RequestContext) (ledger.Filter, error) {
-	f, err := filterOf(ctx, "ending")
+	f, err := filterOf(ctx, "ending", whoseCalls)
 	f.Direction = ctx.Query("direction")
 	if err == nil && f.Direction != "" && f.Direction != ledger.In && f.Direction != ledger.Out {
 		err = bad("direction: expected in or out")
@@ -197,7 +208,7 @@ func orEmpty(s *string) string {
 
 // listRefusals is GET /refusals.
 func (s *Server) listRefusals(c context.Context, ctx *app.RequestContext, _ string) (int, any, error) {
-	f, err := filterOf(ctx, "reason")
+	f, err := filterOf(ctx, "reason", whoAsks)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -172,16 +172,19 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	for _, tc := range []struct{ method, path, body, field string }{
 		{"GET", "/rooms?limit=0", "", "limit"}, {"GET", "/rooms?limit=501", "", "limit"}, {"GET", "/rooms?limit=x", "", "limit"},
 		{"GET", "/links?offset=-1", "", "offset"}, {"GET", "/records?since=yesterday", "", "since"}, {"GET", "/refusals?until=2026", "", "until"},
-		{"POST", "/links", "", "body"}, {"POST", "/links", "[]", "body"}, {"POST", "/links", "{}{}", "body"}, {"POST", "/links", `{"dial":"610"}`, "body"},
+		{"POST", "/links", "", "body"}, {"POST", "/links", "[]", "body"}, {"POST", "/links", "{}{}", "body"}, {"POST", "/links", `{"dial":"610"}`, "dial"},
 		{"POST", "/links", `{"room":"*","number":"610"}`, "room"}, {"POST", "/links", `{"room":"` + strings.Repeat("r", 129) + `"}`, "room"},
 		{"POST", "/links", `{"number":"+49@evil"}`, "number"}, {"POST", "/links", `{"number":"610","trunk":"a b"}`, "trunk"}, {"POST", "/links", `{"trunk":"tr_1"}`, "trunk"},
 		{"POST", "/links", `{"name":" Ada"}`, "name"}, {"POST", "/links", `{"name":"A\u202eda"}`, "name"}, {"POST", "/links", `{"name":"` + strings.Repeat("a", 65) + `"}`, "name"},
 		{"POST", "/links", `{"number":"610","uses":-1}`, "uses"}, {"POST", "/links", `{"number":"610","uses":1000001}`, "uses"}, {"POST", "/links", `{"uses":1}`, "uses"},
 		{"POST", "/links", `{"expires_at":"720h"}`, "expires_at"}, {"POST", "/links", `{"expires_at":"2026-03-01T12:00:00Z"}`, "expires_at"},
 		{"POST", "/explain", `{}`, "number"}, {"POST", "/explain", `{"number":"610","ip":"here"}`, "ip"},
+		{"POST", "/explain", `{"number":610}`, "number"}, {"POST", "/links", `{"uses":"1"}`, "uses"}, {"PATCH", "/participants/p_1", `{"audio":"no"}`, "audio"}, {"PATCH", "/participants/p_1", `[]`, "body"},
+		{"GET", "/records?asker=me", "", "asker"}, {"GET", "/refusals?asker=trunk", "", "asker"},
 	} {
 		status, body := a.ask(t, tc.method, apiPath+tc.path, tc.body)
-		if got := decodeAnswer[apiError](t, body); status != 400 || got.Error != "bad-request" || !strings.HasPrefix(got.Description, tc.field+": ") {
+		if got := decodeAnswer[apiError](t, body); status != 400 || got.Error != "bad-request" || !strings.HasPrefix(got.Description, tc.field+": ") ||
+			strings.Contains(got.Description, "json") || strings.Contains(got.Description, " Go ") {
 			t.Errorf("%s %s %s: %d %s", tc.method, tc.path, tc.body, status, body)
 		}
 	}

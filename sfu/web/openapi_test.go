@@ -71,7 +71,7 @@ func TestTheDescriptionHasExactlyTheRoutes(t *testing.T) {
 	a := newAPI(t)
 	var served, want []string
 	for _, r := range a.hertz.Routes() {
-		if path, ok := strings.CutPrefix(r.Path, apiPath); ok {
+		if path, ok := strings.CutPrefix(r.Path, apiPath); ok && r.Method != http.MethodHead {
 			served = append(served, r.Method+" "+strings.ReplaceAll(path, ":id", "{id}"))
 		}
 	}
@@ -89,6 +89,15 @@ func TestTheDescriptionHasExactlyTheRoutes(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(served, want) {
 		t.Errorf("served    %v\ndescribed %v", served, want)
+	}
+}
+
+func TestTheDescriptionNamesEveryoneWhoAsks(t *testing.T) {
+	d := readDocument(t)
+	for name, askers := range map[string]string{"Record": whoseCalls, "Refusal": whoAsks} {
+		if got := strings.Join(d.Components.Schemas[name].Properties["asker"].Enum, ", "); got != askers {
+			t.Errorf("%s: described %s, there are %s", name, got, askers)
+		}
 	}
 }
 

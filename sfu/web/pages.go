@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -240,9 +241,23 @@ func (s *Server) notFound(_ context.Context, ctx *app.RequestContext) {
 }
 
 func (s *Server) notAllowed(_ context.Context, ctx *app.RequestContext) {
+	ctx.Response.Header.Set("Allow", strings.Join(s.methods(string(ctx.Path())), ", ")) // RFC 9110 §15.5.6
 	if bytes.HasPrefix(ctx.Path(), []byte(apiPath+"/")) {
 		s.apiFail(ctx, errNoMethod)
 		return
 	}
 	ctx.String(http.StatusMethodNotAllowed, "This address does not take that kind of request.\n")
+}
+
+// methods lists what a path can be asked for.
+func (s *Server) methods(asked string) []string {
+	var list []string
+	for _, r := range s.hertz.Routes() {
+		pattern, given := strings.Split(r.Path, "/"), strings.Split(asked, "/")
+		if slices.EqualFunc(pattern, given, func(p, g string) bool { return p == g || strings.HasPrefix(p, ":") && g != "" }) {
+			list = append(list, r.Method)
+		}
+	}
+	slices.Sort(list)
+	return list
 }

@@ -180,15 +180,17 @@ func (s *Server) routes(pages []page, policy policies) {
 			h.HEAD(folder, toFolder(folder))
 		}
 	}
-	h.GET("/qr.svg", s.code("image/svg+xml", modules.svg))
-	h.GET("/qr.png", s.code("image/png", modules.png))
+	// HEAD is GET without the body (RFC 9110 §9.3.2): monitors ask so.
+	get := func(path string, do app.HandlerFunc) { h.GET(path, do); h.HEAD(path, do) }
+	get("/qr.svg", s.code("image/svg+xml", modules.svg))
+	get("/qr.png", s.code("image/png", modules.png))
 	h.GET("/ws", s.socket)
 	h.POST(wire.PathLegs, s.legs)
 	h.POST(wire.PathEvents, s.events)
-	h.GET("/healthz", s.healthz)
-	h.GET("/readyz", s.readyz)
+	get("/healthz", s.healthz)
+	get("/readyz", s.readyz)
 	if s.cfg.Metrics != nil {
-		h.GET("/metrics", adaptor.HertzHandler(s.cfg.Metrics))
+		get("/metrics", adaptor.HertzHandler(s.cfg.Metrics))
 	}
 	if s.cfg.Operators != nil {
 		s.apiRoutes()

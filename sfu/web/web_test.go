@@ -242,11 +242,22 @@ func TestWhatIsNotThereIsAPlain404(t *testing.T) {
 			t.Errorf("%s: %d %q %s", path, resp.StatusCode, body, resp.Header.Get("Content-Type"))
 		}
 	}
-	if resp, _ := st.do(t, "POST", "/room.html", nil); resp.StatusCode != 405 {
-		t.Errorf("POST: %d", resp.StatusCode)
+	for request, allow := range map[string]string{"POST /room.html": "GET, HEAD", "GET /internal/v1/legs": "POST", "PUT /healthz": "GET, HEAD", "HEAD /ws": "GET"} {
+		method, path, _ := strings.Cut(request, " ")
+		if resp, _ := st.do(t, method, path, nil); resp.StatusCode != 405 || resp.Header.Get("Allow") != allow {
+			t.Errorf("%s: %d, Allow: %s", request, resp.StatusCode, resp.Header.Get("Allow"))
+		}
 	}
-	if resp, _ := st.do(t, "GET", "/internal/v1/legs", nil); resp.StatusCode != 405 {
-		t.Errorf("GET of a POST: %d", resp.StatusCode)
+}
+
+func TestAMonitorThatAsksWithHEADIsToldTheSame(t *testing.T) {
+	st := newSite(t, nil)
+	for _, path := range []string{"/healthz", "/readyz", "/qr.svg?text=x"} {
+		get, body := st.do(t, "GET", path, nil)
+		head, nothing := st.do(t, "HEAD", path, nil)
+		if head.StatusCode != get.StatusCode || nothing != "" || body == "" || head.ContentLength != int64(len(body)) {
+			t.Errorf("%s: %d, and with HEAD %d, %d bytes, %q", path, get.StatusCode, head.StatusCode, head.ContentLength, nothing)
+		}
 	}
 }
 
