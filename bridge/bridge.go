@@ -111,7 +111,7 @@ func (m *Main) Run() (err error) {
 	m.reporter = control.NewReporter(newNarrow(sfu), m.clock, m.log)
 	m.later(m.flush)
 	var secure *tls.Config
-	if m.cert, secure, err = newCertificate(b.SIP); err != nil {
+	if m.cert, secure, err = newCertificate(m.cfg); err != nil {
 		return err
 	}
 	m.agent, err = call.Listen(call.Config{
@@ -189,7 +189,7 @@ func (m *Main) Reload() {
 	m.trunks.Load(trunksOf(next))
 	m.keeper.Load(trunksOf(next))
 	m.furnish(next)
-	if err := m.cert.load(m.cfg.Bridge.SIP); err != nil {
+	if err := m.cert.load(m.cfg); err != nil {
 		m.log.Error("the certificate is not read again, the old one stays", "error", err)
 	}
 	m.cfg.Trunks, m.cfg.Extensions, m.cfg.Numbers = next.Trunks, next.Extensions, next.Numbers

@@ -7,8 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
-	"fmt"
 	"math/big"
 	"os"
 	"sync/atomic"
@@ -26,9 +24,9 @@ type certificate struct {
 // newCertificate reads the files of the settings. Without any it makes a
 // certificate of its own: trunks that are called do not ask for one, and
 // whoever calls in and checks has to be given a real one.
-func newCertificate(s config.SIP) (*certificate, *tls.Config, error) {
-	c := &certificate{}
-	if err := c.load(s); err != nil {
+func newCertificate(settings *config.Config) (*certificate, *tls.Config, error) {
+	c, s := &certificate{}, settings.Bridge.SIP
+	if err := c.load(settings); err != nil {
 		return nil, nil, err
 	}
 	cfg := &tls.Config{
@@ -43,10 +41,10 @@ func newCertificate(s config.SIP) (*certificate, *tls.Config, error) {
 		}
 		pem, err := os.ReadFile(s.TLSCA)
 		if err != nil {
-			return nil, nil, fmt.Errorf("bridge.sip.tls_ca: %w", err)
+			return nil, nil, settings.Fail("bridge.sip.tls_ca", "expected a PEM file: %v", err)
 		}
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, nil, errors.New("bridge.sip.tls_ca: no certificate in the file")
+			return nil, nil, settings.Fail("bridge.sip.tls_ca", "expected a PEM file with certificates, %s has none", s.TLSCA)
 		}
 		cfg.RootCAs = roots
 	}
@@ -54,7 +52,8 @@ func newCertificate(s config.SIP) (*certificate, *tls.Config, error) {
 }
 
 // load reads the own certificate. After an error the one before stays.
-func (c *certificate) load(s config.SIP) error {
+func (c *certificate) load(settings *config.Config) error {
+	s := settings.Bridge.SIP
 	var own tls.Certificate
 	var err error
 	if s.TLSCert == "" {
@@ -66,7 +65,7 @@ func (c *certificate) load(s config.SIP) error {
 		own, err = tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
 	}
 	if err != nil {
-		return fmt.Errorf("bridge.sip.tls_cert: %w", err)
+		return settings.Fail("bridge.sip.tls_cert", "expected a certificate and its key: %v", err)
 	}
 	c.own.Store(&own)
 	return nil

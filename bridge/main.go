@@ -10,6 +10,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -38,7 +39,9 @@ func start(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	path := flags.String("config", "dialroom.yaml", "settings `file`")
 	check := flags.Bool("check", false, "say what is wrong with the settings and exit")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	} else if err != nil {
 		return exitUsage
 	}
 	if flags.NArg() > 0 {
@@ -46,6 +49,9 @@ func start(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	cfg, err := load(*path)
+	if err == nil && *check {
+		_, _, err = newCertificate(cfg) // as Run will
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
@@ -76,7 +82,7 @@ func load(path string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cfg, checkTransports(path, cfg)
+	return cfg, checkTransports(cfg)
 }
 
 // obey acts on signals until the process may close: when the last call is over

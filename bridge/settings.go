@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"reflect"
 
 	"dialroom/bridge/trunk"
@@ -16,13 +15,12 @@ import (
 
 // checkTransports makes sure that every trunk's transport is listened on: the
 // far end sends its requests where Contact says.
-func checkTransports(path string, cfg *config.Config) error {
+func checkTransports(cfg *config.Config) error {
 	listens := map[string]string{"udp": cfg.Bridge.SIP.UDP, "tcp": cfg.Bridge.SIP.TCP, "tls": cfg.Bridge.SIP.TLS}
 	var wrong []error
 	for i, t := range cfg.Trunks {
 		if t.Enabled && listens[t.Transport] == "" {
-			wrong = append(wrong, fmt.Errorf("%s: trunks[%d].transport: expected bridge.sip.%s to be set for the trunk %s",
-				filepath.Base(path), i, t.Transport, t.ID))
+			wrong = append(wrong, cfg.Fail(fmt.Sprintf("trunks[%d].transport", i), "expected bridge.sip.%s to be set for the trunk %s", t.Transport, t.ID))
 		}
 	}
 	return errors.Join(wrong...)

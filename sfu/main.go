@@ -12,6 +12,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -47,7 +48,13 @@ func command(args []string, out, errs io.Writer) int {
 	flags.SetOutput(errs)
 	path := flags.String("config", "dialroom.yaml", "the settings file")
 	check := flags.Bool("check", false, "only read the settings and say what is wrong with them")
-	if err := flags.Parse(args); err != nil {
+	flags.Usage = func() {
+		fmt.Fprintf(errs, "usage: sfu [--config FILE] [--check]\n       sfu %s\n       sfu link mint|list|revoke …\n", explainUsage)
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
 		return 2
 	}
 	if flags.NArg() > 0 {

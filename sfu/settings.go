@@ -31,7 +31,7 @@ const turnLife = 24 * time.Hour
 func policyOf(c *config.Config) (dial.Policy, error) {
 	rates, err := ratesOf(c.Fraud)
 	if err != nil {
-		return dial.Policy{}, err
+		return dial.Policy{}, c.Fail("fraud.rates_file", "expected a readable CSV of prices: %v", err)
 	}
 	f := c.Fraud
 	s := fraud.Settings{Allow: f.Allow, Block: f.Block, BlockTypes: f.BlockTypes,
@@ -59,7 +59,7 @@ func policyOf(c *config.Config) (dial.Policy, error) {
 	}
 	rules, err := fraud.New(s)
 	if err != nil {
-		return dial.Policy{}, fmt.Errorf("fraud: %w", err)
+		return dial.Policy{}, c.Fail("fraud", "expected rules that go together: %v", err)
 	}
 	return dial.Policy{Rules: rules, MaxRing: f.MaxRing, HomeRegion: f.HomeRegion, Numbers: numbersOf(c),
 		AddPhone: c.SFU.AddPhone && !c.Links.RequireSigned}, nil
@@ -76,12 +76,12 @@ func ratesOf(f config.Fraud) ([]fraud.Rate, error) {
 	}
 	file, err := os.Open(f.RatesFile)
 	if err != nil {
-		return nil, fmt.Errorf("fraud.rates_file: %w", err)
+		return nil, err
 	}
 	defer func() { _ = file.Close() }()
 	more, err := fraud.ReadRates(file)
 	if err != nil {
-		return nil, fmt.Errorf("fraud.rates_file: %s: %w", f.RatesFile, err)
+		return nil, fmt.Errorf("%s: %w", f.RatesFile, err)
 	}
 	return append(rates, more...), nil
 }
@@ -100,7 +100,7 @@ func numbersOf(c *config.Config) map[string]string {
 func checkFiles(c *config.Config) error {
 	if c.SFU.TLS.Cert != "" {
 		if _, err := tls.LoadX509KeyPair(c.SFU.TLS.Cert, c.SFU.TLS.Key); err != nil {
-			return fmt.Errorf("sfu.tls: %w", err)
+			return c.Fail("sfu.tls", "expected a certificate and its key: %v", err)
 		}
 	}
 	_, err := policyOf(c)

@@ -336,7 +336,8 @@ func TestCheckSaysWhatIsWrongWithTheSettings(t *testing.T) {
 	}{
 		{"nothing", good, "", 0},
 		{"an unknown key", good + "speed: 3\n", "dialroom.yaml:14: speed: unknown key", 1},
-		{"a certificate that is not there", strings.Replace(good, "  turn:", "  tls: {cert: no.pem, key: no.pem}\n  turn:", 1), "sfu.tls: open no.pem", 1},
+		{"a certificate that is not there", strings.Replace(good, "  turn:", "  tls: {cert: no.pem, key: no.pem}\n  turn:", 1), "dialroom.yaml:7: sfu.tls: expected a certificate and its key: open no.pem", 1},
+		{"prices that are not there", good + "  rates_file: no.csv\n", "dialroom.yaml:14: fraud.rates_file: expected a readable CSV of prices: open no.csv", 1},
 	} {
 		var out, errs bytes.Buffer
 		path := writeSettings(t, c.text)

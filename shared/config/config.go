@@ -6,10 +6,10 @@
 // at once. A value may hold ${NAME}, which is taken from the environment. Keys
 // that are left out have the values of [Default].
 //
-// A file flows through three steps: the decoder (decode.go) fills a Config
-// that starts with the defaults and notes where every key stands, the checks
-// (check.go) look at each value, and later.go refuses the keys whose feature
-// does not exist yet. So a key is either honoured or refused, never ignored.
+// A file flows through two steps: the decoder (decode.go) fills a Config
+// that starts with the defaults and notes where every key stands, and the
+// checks (check.go) look at each value. So a key is either honoured or refused,
+// never ignored.
 //
 // The package opens no file but the settings file itself, resolves no name
 // and keeps no state: reloading is loading again.
@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 )
 
 // maxFile bounds the settings file. A thousand trunks are about 500 KB.
@@ -43,6 +44,28 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Key, e.Want)
 }
 
+// places knows where the keys of a file stand.
+type places struct {
+	file  string
+	lines map[string]int // key path -> line; "" is the file
+}
+
+// line finds where a key, or the nearest key around it, stands.
+func (p places) line(key string) int {
+	for {
+		if line, ok := p.lines[key]; ok || key == "" {
+			return max(line, 1)
+		}
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
+	}
+}
+
+// Fail makes the error of a key that only its user can check: what is in the
+// files that the settings name. It returns an *[Error].
+func (c *Config) Fail(key, format string, args ...any) error {
+	return &Error{File: c.places.file, Line: c.places.line(key), Key: key, Want: fmt.Sprintf(format, args...)}
+}
+
 // Load reads the settings file at path, with values from the environment of
 // the process. Its errors are those of the file system, or as for [Parse].
 func Load(path string) (*Config, error) {
@@ -62,14 +85,16 @@ func Load(path string) (*Config, error) {
 // returns the value of an environment variable or "". The error joins one
 // *[Error] for each thing that is wrong, in the order of their lines.
 func Parse(name string, src []byte, getenv func(string) string) (*Config, error) {
-	d := &decoder{file: name, getenv: getenv, lines: map[string]int{"": 1}}
+	d := &decoder{places: places{name, map[string]int{"": 1}}, getenv: getenv}
 	cfg := Default()
+	cfg.places = d.places
 	if len(src) > maxFile {
 		d.failAt(1, "", "expected at most %d bytes", maxFile)
 		return nil, d.err()
 	}
 	if d.document(src, &cfg) {
 		// A file that is not even YAML says nothing about the values.
+		d.unread = len(d.errs)
 		check(d, &cfg)
 	}
 	if err := d.err(); err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -41,6 +42,7 @@ func TestAFileWithNothingButKeysHasTheDefaults(t *testing.T) {
 		{ID: "sfu", Role: "sfu", Secret: "0123456789abcdef-sfu"},
 		{ID: "bridge", Role: "bridge", Secret: "0123456789abcdef-bridge"},
 	}
+	cfg.places = places{}
 	if !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
@@ -169,6 +171,7 @@ ledger: {retention: 8760h}
 		Links:  Links{Secret: "0123456789abcdef-links", RequireSigned: true, RequireToJoin: true},
 		Ledger: Ledger{Retention: 365 * 24 * time.Hour},
 	}
+	cfg.places = places{}
 	if !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
@@ -220,6 +223,27 @@ sfu: {listen: here}
 	var one *Error
 	if !errors.As(err, &one) || one.File != "dialroom.yaml" || one.Key != "keys" || one.Line != 1 {
 		t.Errorf("errors.As gave %+v", one)
+	}
+}
+
+func TestAValueThatCannotBeReadIsOneErrorAndNotTwo(t *testing.T) {
+	_, err := parse(t, keysOnly+"extensions:\n- {number: 610, password: averylongone}\ntrunks:\n- &one {id: tr_1, host: sip.example.net}\nsfu: {listen: [here]}\n", nil)
+	if got := messages(err); len(got) != 3 {
+		t.Errorf("said %q", got)
+	}
+}
+
+func TestAKeyThatOnlyItsUserCanCheckIsNamedWithItsLine(t *testing.T) {
+	cfg, err := parse(t, keysOnly+"sfu:\n  tls: {cert: a.pem, key: a.key}\n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Count(keysOnly, "\n") + 2
+	if got, want := cfg.Fail("sfu.tls", "expected a file").Error(), fmt.Sprintf("dialroom.yaml:%d: sfu.tls: expected a file", line); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := new(Config).Fail("sfu.tls", "expected a file").Error(); !strings.HasSuffix(got, ":1: sfu.tls: expected a file") {
+		t.Errorf("of settings without a file: %s", got)
 	}
 }
 

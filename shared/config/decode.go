@@ -17,23 +17,22 @@ import (
 // decoder fills a Config from YAML nodes and remembers the line of every key,
 // so that the checks that follow can point at it.
 type decoder struct {
-	file   string
+	places
 	getenv func(string) string
-	lines  map[string]int // key path -> line; "" is the file
 	errs   []*Error
+	unread int // of errs, those about values that could not be read
 }
 
 // fail notes an error about key, at the line where the key, or the nearest
-// key around it, stands.
+// key around it, stands. About a value that could not be read nothing more is
+// said: what the checks see in its place nobody wrote.
 func (d *decoder) fail(key, format string, args ...any) {
-	at := key
-	for {
-		if line, ok := d.lines[at]; ok {
-			d.failAt(line, key, format, args...)
+	for _, e := range d.errs[:d.unread] {
+		if rest, ok := strings.CutPrefix(key, e.Key); ok && e.Key != "" && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			return
 		}
-		at = at[:max(0, strings.LastIndexAny(at, ".["))]
 	}
+	d.failAt(d.line(key), key, format, args...)
 }
 
 func (d *decoder) failAt(line int, key, format string, args ...any) {

@@ -14,6 +14,8 @@ type Config struct {
 	Fraud      Fraud       `yaml:"fraud"`
 	Links      Links       `yaml:"links"`
 	Ledger     Ledger      `yaml:"ledger"`
+
+	places places `yaml:"-"` // fixed by Parse
 }
 
 // Cap is how many there may be at most. The file says a number from 1 up, or
