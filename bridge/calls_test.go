@@ -196,6 +196,21 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestAScriptIsToldWhatItsRequestLacks(t *testing.T) {
+	b := newBridge(t, newCarrier(t, 200))
+	for body, want := range map[string]string{
+		`{"room":"r"}`:                             "number: expected a number",
+		`{"number":"610"}`:                         "room: expected the name of a room",
+		`{"room":"r","number":610}`:                "number: expected a string, got number",
+		`{"room":"r","number":"610","to":"+4930"}`: "to: unknown field",
+		`room=r`: "body: expected one JSON object",
+	} {
+		if got := b.send(scriptKey, "POST", wire.PathCalls, body); got.status != 400 || got.Text != want {
+			t.Errorf("%s: %d %s", body, got.status, got.raw)
+		}
+	}
+}
+
 func TestBodyOver64KiBIsRefused(t *testing.T) {
 	b := newBridge(t, newCarrier(t, 200))
 	for _, size := range []int{64<<10 + 1, 4 << 20} {

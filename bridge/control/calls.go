@@ -31,14 +31,17 @@ func (s *Server) placeCall(ctx context.Context, req request) (reply, error) {
 
 func (s *Server) place(ctx context.Context, req request) (reply, error) {
 	var wish wire.CallRequest
-	if err := decode(req.body, &wish); err != nil {
+	if err := wire.Decode(req.body, &wish); err != nil {
 		return reply{}, err
 	}
 	if s.cfg.Agent.Draining() {
 		return reply{}, call.ErrClosed
 	}
-	if wish.Room == "" || wish.Number == "" {
-		return reply{}, errBadRequest
+	switch {
+	case wish.Room == "":
+		return reply{}, &wire.BadBody{Text: "room: expected the name of a room"}
+	case wish.Number == "":
+		return reply{}, &wire.BadBody{Text: "number: expected a number"}
 	}
 	if req.key.Role == sign.RoleSFU {
 		return s.placeForSFU(wish)
@@ -169,7 +172,7 @@ func (s *Server) hangUp(_ context.Context, req request) (reply, error) {
 // dtmf is POST /v1/calls/{id}/dtmf.
 func (s *Server) dtmf(_ context.Context, req request) (reply, error) {
 	var wish wire.DTMFRequest
-	if err := decode(req.body, &wish); err != nil {
+	if err := wire.Decode(req.body, &wish); err != nil {
 		return reply{}, err
 	}
 	if wish.Digits == "" || len(wish.Digits) > maxDigits || strings.Trim(wish.Digits, "0123456789*#ABCD") != "" {
@@ -208,7 +211,7 @@ func (s *Server) listTrunks(_ context.Context, req request) (reply, error) {
 // lease is POST /v1/lease.
 func (s *Server) lease(_ context.Context, req request) (reply, error) {
 	var wish wire.LeaseRequest
-	if err := decode(req.body, &wish); err != nil {
+	if err := wire.Decode(req.body, &wish); err != nil {
 		return reply{}, err
 	}
 	if wish.Instance == "" {

@@ -44,9 +44,12 @@ func (e *sfuRefusal) Error() string { return "the sfu refused: " + e.body.Reason
 // from within never leave.
 func answerTo(err error) (int, wire.Error) {
 	var refusal *sfuRefusal
+	var body *wire.BadBody
 	switch {
 	case errors.As(err, &refusal):
 		return refusal.status, refusal.body
+	case errors.As(err, &body):
+		return http.StatusBadRequest, wire.Error{Error: "bad-request", Text: body.Text}
 	case errors.Is(err, sign.ErrUnauthorized):
 		return http.StatusUnauthorized, wire.Error{Error: "unauthorized", Text: "The request is not signed as it must be."}
 	case errors.Is(err, sign.ErrStore):

@@ -2,7 +2,6 @@ package control
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -19,9 +18,9 @@ func FuzzCallRequest(f *testing.F) {
 	f.Add([]byte(`{"number":1}{}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var req wire.CallRequest
-		if err := decode(body, &req); err != nil {
-			if !errors.Is(err, errBadRequest) {
-				t.Errorf("decode says %v", err)
+		if err := wire.Decode(body, &req); err != nil {
+			if status, answer := answerTo(err); status != 400 || answer.Text == "" || strings.Contains(answer.Text, "wire.") {
+				t.Errorf("%v is answered with %d %+v", err, status, answer)
 			}
 			return
 		}

@@ -21,7 +21,7 @@ func (s *Server) Lease(id, instance string) bool { return s.leases.begin(id, ins
 // progress is POST /v1/calls/{id}/progress.
 func (s *Server) progress(_ context.Context, req request) (reply, error) {
 	var wish wire.ProgressRequest
-	if err := decode(req.body, &wish); err != nil {
+	if err := wire.Decode(req.body, &wish); err != nil {
 		return reply{}, err
 	}
 	switch wish.State {

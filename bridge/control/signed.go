@@ -1,12 +1,8 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 
@@ -79,18 +75,4 @@ func (s *Server) answer(c *app.RequestContext, r reply) {
 		return
 	}
 	c.JSON(r.status, r.body)
-}
-
-// decode reads a body strictly: one JSON object, no unknown field, nothing
-// after it.
-func decode(body []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("%w: %w", errBadRequest, err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("%w: more than one JSON value", errBadRequest)
-	}
-	return nil
 }

@@ -28,11 +28,11 @@ func (s *Server) transfer(ctx context.Context, req request) (reply, error) {
 
 func (s *Server) refer(ctx context.Context, req request) (reply, error) {
 	var wish wire.TransferRequest
-	if err := decode(req.body, &wish); err != nil {
+	if err := wire.Decode(req.body, &wish); err != nil {
 		return reply{}, err
 	}
 	if wish.Number == "" {
-		return reply{}, errBadRequest
+		return reply{}, &wire.BadBody{Text: "number: expected a number"}
 	}
 	room, trunkID, err := s.cfg.Agent.Referable(req.id)
 	if err != nil {

@@ -1,18 +1,14 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	_ "embed" // the description of the API
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -284,41 +280,12 @@ func pageFrom[T any](ctx *app.RequestContext, all []T) (int, any, error) {
 	return http.StatusOK, listOf(ctx, all[begin:min(begin+limit, len(all))], len(all), limit, offset), nil
 }
 
-// readJSON reads a body strictly: one object, no unknown field, nothing after it.
+// readJSON reads a body strictly.
 func readJSON(ctx *app.RequestContext, into any) error {
-	d := json.NewDecoder(bytes.NewReader(ctx.Request.Body()))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return badJSON(err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return bad("body: expected one JSON object")
+	if err := wire.Decode(ctx.Request.Body(), into); err != nil {
+		return bad("%v", err)
 	}
 	return nil
-}
-
-// badJSON says in words what the decoder could not read. Its own text names our
-// types, and does not leave.
-func badJSON(err error) error {
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) && kind.Field != "" {
-		return bad("%s: expected %s, got %s", kind.Field, jsonKind(kind.Type), kind.Value)
-	}
-	if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown { // it has no type
-		return bad("%s: unknown field", strings.Trim(field, `"`))
-	}
-	return bad("body: expected one JSON object")
-}
-
-// jsonKind names what a field of ours takes, in the words of JSON.
-func jsonKind(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int, reflect.Float64:
-		return "a number"
-	}
-	return "a string"
 }
 
 // when writes a time, null for none.
