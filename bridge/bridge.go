@@ -96,7 +96,13 @@ func (m *Main) Run() (err error) {
 		return err
 	}
 	m.later(func() { _ = verifier.Close() })
-	sfu := sign.NewClient(b.SFUURL, bridgeKey(keys), sfuTimeout)
+	var pinned *tls.Config
+	if cert := m.cfg.SFU.TLS.Cert; cert != "" {
+		if pinned, err = sign.Pinned(cert); err != nil { // the sfu may be on another host, and the file with it
+			m.log.Warn("the sfu's certificate cannot be read here; it has to name the host of bridge.sfu_url", "error", err)
+		}
+	}
+	sfu := sign.NewClient(b.SFUURL, bridgeKey(keys), sfuTimeout, pinned)
 	m.later(sfu.Close)
 
 	hub, err := m.listenMedia(b)

@@ -3,8 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +66,39 @@ func TestCallOfAScript(t *testing.T) {
 	if invites := far.invited(); len(invites) != 1 || invites[0].Recipient.User != "+4989654321" {
 		t.Errorf("not the number the sfu checked: %v", invites)
 	}
+}
+
+func TestAnSFUThatServesHTTPSIsBelievedByTheCertificateOfTheSettings(t *testing.T) {
+	b := newBridge(t, newCarrier(t, 486))
+	src, err := os.ReadFile(b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := url.Parse(b.m.cfg.Bridge.SFUURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sfu := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(plain))
+	defer sfu.Close()
+	pinned := filepath.Join(t.TempDir(), "sfu.pem")
+	for _, tc := range []struct {
+		name   string
+		der    []byte
+		status int
+	}{
+		{"another one", append([]byte("x"), sfu.Certificate().Raw...), 503},
+		{"its own", sfu.Certificate().Raw, 202},
+	} {
+		if err := os.WriteFile(pinned, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tc.der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.write(strings.Replace(string(src), fmt.Sprintf("%q", plain), fmt.Sprintf("%q", sfu.URL), 1) + fmt.Sprintf("sfu: {tls: {cert: %q, key: unread}}\n", pinned))
+		b.restart()
+		if got := b.send(scriptKey, "POST", wire.PathCalls, `{"room":"sales","number":"089 65 43 21"}`); got.status != tc.status {
+			t.Errorf("%s: %d %s", tc.name, got.status, got.raw)
+		}
+	}
+	eventually(t, "the ending", func() bool { return b.room.got("c_granted") == "ended busy" })
 }
 
 func TestRefusalsOfTheSFUArePassedOn(t *testing.T) {

@@ -3,20 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"dialroom/shared/config"
+	"dialroom/shared/sign"
 )
 
 // The commands beside running (link, explain) are a client of the API of the
@@ -132,37 +130,10 @@ func clientOf(cfg *config.Config) (base string, client *http.Client, err error) 
 	if cfg.SFU.TLS.Cert == "" {
 		return "http://" + net.JoinHostPort(host, port), client, nil
 	}
-	want, err := certificateOf(cfg.SFU.TLS.Cert)
-	if err != nil {
+	if transport.TLSClientConfig, err = sign.Pinned(cfg.SFU.TLS.Cert); err != nil {
 		return "", nil, fmt.Errorf("sfu.tls.cert: %w", err)
 	}
-	transport.TLSClientConfig = &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		// The certificate names the public host, not this address. It is held
-		// against the settings' own instead, which is stricter.
-		InsecureSkipVerify: true,
-		VerifyConnection: func(s tls.ConnectionState) error {
-			if len(s.PeerCertificates) == 0 || !bytes.Equal(s.PeerCertificates[0].Raw, want) {
-				return errors.New("the sfu does not show the certificate of the settings; has it been reloaded?")
-			}
-			return nil
-		},
-	}
 	return "https://" + net.JoinHostPort(host, port), client, nil
-}
-
-// certificateOf returns the first certificate of a PEM file, in DER.
-func certificateOf(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			return block.Bytes, nil
-		}
-	}
-	return nil, errors.New("no certificate in it")
 }
 
 // print writes an answer as JSON, indented.

@@ -150,7 +150,7 @@ func newSiteWith(t *testing.T, edit func(string) string) *site {
 	if err := s.Run(); err != nil {
 		t.Fatal(err)
 	}
-	s.events = sign.NewClient(s.URL(), sign.Key{ID: "bridge", Secret: []byte(bridgeSecret)}, patience)
+	s.events = sign.NewClient(s.URL(), sign.Key{ID: "bridge", Secret: []byte(bridgeSecret)}, patience, nil)
 	t.Cleanup(func() {
 		s.events.Close()
 		if err := s.Close(); err != nil {

@@ -115,7 +115,7 @@ func (m *Main) Run() (err error) {
 	}
 	m.ledger = newCounted(book)
 
-	m.bridge = sign.NewClient(cfg.SFU.BridgeURL, signingKey(cfg.Keys), bridgeTimeout)
+	m.bridge = sign.NewClient(cfg.SFU.BridgeURL, signingKey(cfg.Keys), bridgeTimeout, nil)
 	m.closer(func() error { m.bridge.Close(); return nil })
 	verifier, err := sign.NewVerifier(keysOf(cfg.Keys), filepath.Join(cfg.DataDir, "nonces-sfu"), time.Now(), time.Now)
 	if err != nil {

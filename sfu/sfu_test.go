@@ -119,7 +119,7 @@ func TestReadinessTellsWhatIsMissing(t *testing.T) {
 func TestReadinessIsNotAskedAgainForEveryStranger(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	b := newFakeBridge(t)
-	client := sign.NewClient(b.URL, sign.Key{ID: "sfu", Secret: []byte(sfuSecret)}, patience)
+	client := sign.NewClient(b.URL, sign.Key{ID: "sfu", Secret: []byte(sfuSecret)}, patience, nil)
 	defer client.Close()
 	r := &readiness{ledger: &fakeLedger{}, bridge: client, draining: func() bool { return false }, noRules: func() bool { return false }, now: func() time.Time { return now }}
 	if got := r.reasons(t.Context()); len(got) != 0 {

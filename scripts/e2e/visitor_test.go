@@ -93,7 +93,7 @@ func (v *visitor) close() { _ = v.conn.CloseNow() }
 // script is a client of the bridge with the key of scripts.
 func (w *world) script() *sign.Client {
 	key := sign.Key{ID: stack.ScriptKey, Role: sign.RoleScript, Secret: []byte(w.stack.Secret(stack.ScriptKey))}
-	c := sign.NewClient(w.stack.Config.SFU.BridgeURL, key, patience)
+	c := sign.NewClient(w.stack.Config.SFU.BridgeURL, key, patience, nil)
 	w.Cleanup(c.Close)
 	return c
 }

@@ -118,7 +118,7 @@ func dialForever(dir, url string) {
 		die(err)
 	}
 	rooms := room.New(room.Config{})
-	client := sign.NewClient(url, sign.Key{ID: "sfu", Role: "sfu", Secret: []byte("a secret of the tests, long enough")}, 5*time.Second)
+	client := sign.NewClient(url, sign.Key{ID: "sfu", Role: "sfu", Secret: []byte("a secret of the tests, long enough")}, 5*time.Second, nil)
 	legs := &fakeLegs{}
 	s := New(Config{Rooms: rooms, NewLeg: legs.make, Ledger: book, Bridge: client, Instance: "s1", Policy: Policy{Rules: allow, AddPhone: true}})
 	var wg sync.WaitGroup

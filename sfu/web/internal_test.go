@@ -18,7 +18,7 @@ import (
 
 func (st *site) bridge(t *testing.T) *sign.Client {
 	t.Helper()
-	c := sign.NewClient(st.base, sign.Key{ID: "bridge", Secret: []byte(bridgeSecret)}, 5*time.Second)
+	c := sign.NewClient(st.base, sign.Key{ID: "bridge", Secret: []byte(bridgeSecret)}, 5*time.Second, nil)
 	t.Cleanup(c.Close)
 	return c
 }

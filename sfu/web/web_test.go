@@ -306,7 +306,7 @@ func TestMetricsAreThoseOfTheMoment(t *testing.T) {
 func TestAPanicIsAnAnswerAndNotTheEnd(t *testing.T) {
 	st := newSite(t, nil)
 	st.calls.panic = true
-	client := sign.NewClient(st.base, sign.Key{ID: "bridge", Secret: []byte(bridgeSecret)}, 5*time.Second)
+	client := sign.NewClient(st.base, sign.Key{ID: "bridge", Secret: []byte(bridgeSecret)}, 5*time.Second, nil)
 	defer client.Close()
 	var status *sign.StatusError
 	if err := client.Do(t.Context(), "POST", wire.PathLegs, wire.LegRequest{}, nil); !errors.As(err, &status) || status.Status != 500 ||

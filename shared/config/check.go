@@ -66,7 +66,7 @@ func check(d *decoder, c *Config) {
 		d.fail("data_dir", "expected a folder, got \"\"")
 	}
 	checkSFU(d, &c.SFU)
-	checkBridge(d, &c.Bridge)
+	checkBridge(d, &c.Bridge, c.SFU.TLS.Cert != "")
 	checkKeys(d, c.Keys)
 	ids := map[string]string{}
 	for i := range c.Trunks {
@@ -113,9 +113,13 @@ func checkSFU(d *decoder, s *SFU) {
 	}
 }
 
-func checkBridge(d *decoder, b *Bridge) {
+// checkBridge checks bridge; secure is whether the sfu serves HTTPS.
+func checkBridge(d *decoder, b *Bridge, secure bool) {
 	d.listen("bridge.listen", b.Listen, false)
 	d.origin("bridge.sfu_url", b.SFUURL)
+	if secure && strings.HasPrefix(b.SFUURL, "http:") {
+		d.fail("bridge.sfu_url", "expected https://, because sfu.tls is set, got %q", b.SFUURL)
+	}
 	d.legListen("bridge.leg_listen", b.LegListen)
 	d.listen("bridge.sip.udp", b.SIP.UDP, true)
 	d.listen("bridge.sip.tcp", b.SIP.TCP, true)

@@ -82,7 +82,7 @@ sfu:
   api_keys: [{id: ops, key: "${BRIDGE}"}]
 bridge:
   listen: ":8090"
-  sfu_url: http://127.0.0.1:8080/
+  sfu_url: https://127.0.0.1:8080/
   leg_listen: "127.0.0.2:0"
   sip: {udp: "", tcp: "localhost:5060", public_ip: "2001:db8::1"}
   rtp: {ports: 20000-20100, public_ip: 192.0.2.2}
@@ -145,7 +145,7 @@ ledger: {retention: 8760h}
 			APIKeys: []APIKey{{ID: "ops", Key: "0123456789abcdef"}},
 		},
 		Bridge: Bridge{
-			Listen: ":8090", SFUURL: "http://127.0.0.1:8080/", LegListen: "127.0.0.2:0",
+			Listen: ":8090", SFUURL: "https://127.0.0.1:8080/", LegListen: "127.0.0.2:0",
 			SIP: SIP{TCP: "localhost:5060", PublicIP: "2001:db8::1"},
 			RTP: RTP{Ports: "20000-20100", PublicIP: "192.0.2.2", MinPort: 20000, MaxPort: 20100},
 		},
@@ -244,6 +244,17 @@ func TestAKeyThatOnlyItsUserCanCheckIsNamedWithItsLine(t *testing.T) {
 	}
 	if got := new(Config).Fail("sfu.tls", "expected a file").Error(); !strings.HasSuffix(got, ":1: sfu.tls: expected a file") {
 		t.Errorf("of settings without a file: %s", got)
+	}
+}
+
+func TestABridgeSpeaksHTTPSWithAnSFUThatDoes(t *testing.T) {
+	secure := keysOnly + "sfu: {tls: {cert: a.pem, key: a.key}}\n"
+	cfg, err := parse(t, secure, nil)
+	if err != nil || cfg.Bridge.SFUURL != "https://127.0.0.1:8080" {
+		t.Errorf("by default: %+v, %v", cfg, err)
+	}
+	if _, err := parse(t, secure+"bridge: {sfu_url: \"http://127.0.0.1:8080\"}\n", nil); err == nil || !strings.Contains(err.Error(), "bridge.sfu_url: expected https://, because sfu.tls is set") {
+		t.Errorf("plain HTTP, to which nobody would answer: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package sign
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,8 +27,9 @@ type Client struct {
 
 // NewClient returns a client for the server at base that gives up on a request
 // after timeout. It uses no proxy and follows no redirect: its peer is on the
-// same host or a network of the operator's.
-func NewClient(base string, key Key, timeout time.Duration) *Client {
+// same host or a network of the operator's. secure is for https://; nil believes
+// whom the system believes.
+func NewClient(base string, key Key, timeout time.Duration, secure *tls.Config) *Client {
 	return &Client{
 		Base: strings.TrimSuffix(base, "/"),
 		Key:  key,
@@ -35,7 +37,7 @@ func NewClient(base string, key Key, timeout time.Duration) *Client {
 			Timeout: timeout,
 			// In a rush of calls as many requests are under way, and a connection
 			// for each of them costs more than the request.
-			Transport:     &http.Transport{MaxIdleConnsPerHost: 96, IdleConnTimeout: 90 * time.Second},
+			Transport:     &http.Transport{TLSClientConfig: secure, MaxIdleConnsPerHost: 96, IdleConnTimeout: 90 * time.Second},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}

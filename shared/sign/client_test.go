@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serve(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(h)
-	c := NewClient(server.URL, testKey(), 5*time.Second)
+	c := NewClient(server.URL, testKey(), 5*time.Second, nil)
 	t.Cleanup(func() {
 		c.Close()
 		server.Close()

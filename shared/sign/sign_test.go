@@ -249,7 +249,7 @@ func TestAServerOfNetHTTPSeesWhatTheClientSigned(t *testing.T) {
 	}))
 	defer server.Close()
 	for _, path := range []string{"", "/", "/v1/calls", "/v1/calls?x=%2B&y", "/a%2Fb/%E2%82%AC?", "/a b"} {
-		c := NewClient(server.URL+"/", testKey(), 5*time.Second)
+		c := NewClient(server.URL+"/", testKey(), 5*time.Second, nil)
 		defer c.Close()
 		path = strings.ReplaceAll(path, " ", "%20")
 		if err := c.Do(t.Context(), "POST", path, map[string]int{"n": 1}, nil); err != nil {
