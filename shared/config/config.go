@@ -94,9 +94,7 @@ func Parse(name string, src []byte, getenv func(string) string) (*Config, error)
 	}
 	if d.document(src, &cfg) {
 		// A file that is not even YAML says nothing about the values.
-		if cfg.SFU.TLS.Cert != "" && !d.has("bridge.sfu_url") {
-			cfg.Bridge.SFUURL = strings.Replace(cfg.Bridge.SFUURL, "http:", "https:", 1)
-		}
+		meet(d, &cfg)
 		d.unread = len(d.errs)
 		check(d, &cfg)
 	}

@@ -247,11 +247,15 @@ func TestAKeyThatOnlyItsUserCanCheckIsNamedWithItsLine(t *testing.T) {
 	}
 }
 
-func TestABridgeSpeaksHTTPSWithAnSFUThatDoes(t *testing.T) {
+func TestTheTwoProcessesFindEachOtherWhereTheyListen(t *testing.T) {
 	secure := keysOnly + "sfu: {tls: {cert: a.pem, key: a.key}}\n"
 	cfg, err := parse(t, secure, nil)
 	if err != nil || cfg.Bridge.SFUURL != "https://127.0.0.1:8080" {
 		t.Errorf("by default: %+v, %v", cfg, err)
+	}
+	cfg, err = parse(t, keysOnly+"sfu: {listen: \"0.0.0.0:443\", tls: {cert: a.pem, key: a.key}}\nbridge: {listen: \"[::]:9000\"}\n", nil)
+	if err != nil || cfg.Bridge.SFUURL != "https://127.0.0.1:443" || cfg.SFU.BridgeURL != "http://[::1]:9000" {
+		t.Errorf("where they listen: %+v, %v", cfg, err)
 	}
 	if _, err := parse(t, secure+"bridge: {sfu_url: \"http://127.0.0.1:8080\"}\n", nil); err == nil || !strings.Contains(err.Error(), "bridge.sfu_url: expected https://, because sfu.tls is set") {
 		t.Errorf("plain HTTP, to which nobody would answer: %v", err)

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"net"
+	"strings"
+	"time"
+)
 
 // Default returns the settings of an empty file. It has no keys and no
 // trunks, so it is not enough to run with.
@@ -49,4 +53,36 @@ func defaultTrunk() Trunk {
 		SRTP:       "off",
 		MaxCalls:   10,
 	}
+}
+
+// meet has the two processes look for each other where they listen, unless the
+// file says where else.
+func meet(d *decoder, c *Config) {
+	if !d.has("sfu.bridge_url") {
+		c.SFU.BridgeURL = "http://" + hereOf(c.Bridge.Listen, c.SFU.BridgeURL)
+	}
+	if !d.has("bridge.sfu_url") {
+		scheme := "http://"
+		if c.SFU.TLS.Cert != "" {
+			scheme = "https://"
+		}
+		c.Bridge.SFUURL = scheme + hereOf(c.SFU.Listen, c.Bridge.SFUURL)
+	}
+}
+
+// hereOf returns where on this host somebody answers who listens at an address.
+// With a port that nobody knows, or no address, it is that of otherwise, a URL.
+func hereOf(listen, otherwise string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port == "0" {
+		_, otherwise, _ = strings.Cut(otherwise, "://")
+		return otherwise
+	}
+	switch host {
+	case "", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
 }
