@@ -97,6 +97,30 @@ func TestNoRTPEndsTheCall(t *testing.T) {
 	b.over()
 }
 
+func TestAPhoneThatIsGoneEndsTheCallWithin15SecondsAndOneThatIsMutedDoesNot(t *testing.T) {
+	now := time.Now()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for _, tc := range []struct {
+		name      string
+		rtp, rtcp time.Time
+		rest      time.Duration
+	}{
+		{"it speaks", now, time.Time{}, silenceTime},
+		{"gone, without a report ever", ago(silenceTime), time.Time{}, 0},
+		{"gone, with its last report before its last packet", ago(silenceTime), ago(silenceTime + time.Second), 0},
+		{"muted, and sending reports", ago(30 * time.Second), ago(5 * time.Second), silenceTime - 5*time.Second},
+		{"muted, and then gone", ago(30 * time.Second), ago(silenceTime), 0},
+		{"reports for a minute, and no sound", ago(mutedTime), now, 0},
+	} {
+		if got := mayRest(now, tc.rtp, tc.rtcp); got != tc.rest {
+			t.Errorf("%s: %s more, want %s", tc.name, got, tc.rest)
+		}
+	}
+	if silenceTime > 13*time.Second {
+		t.Errorf("the call of a phone that is gone goes on for %s", silenceTime)
+	}
+}
+
 func TestUnreachableTrunk(t *testing.T) {
 	far := newCarrier(t, "tcp")
 	b := newBridge(t)

@@ -228,9 +228,9 @@ func (c *Call) press(digits string) error {
 	return c.media.DTMF(digits)
 }
 
-// silent reports whether the phone has sent nothing for silenceTime, and
-// otherwise sets the timer for when it could have. A phone that has put us on
-// hold owes us nothing.
+// silent reports whether the phone has sent nothing for silenceTime, or no RTP
+// for mutedTime, and otherwise sets the timer for when it could have. A phone
+// that has put us on hold owes us nothing.
 func (c *Call) silent() bool {
 	now := c.agent.clock.Now()
 	last := c.answeredAt
@@ -243,10 +243,19 @@ func (c *Call) silent() bool {
 	if c.onHold.After(last) {
 		last = c.onHold
 	}
-	rest := silenceTime - now.Sub(last)
+	rest := mayRest(now, last, c.media.LastRTCP())
 	if rest <= 0 {
 		return true
 	}
 	c.arm(silence, max(rest, 10*time.Millisecond))
 	return false
+}
+
+// mayRest is how long a phone may stay as silent as it is.
+func mayRest(now, lastRTP, lastRTCP time.Time) time.Duration {
+	sign := lastRTP
+	if lastRTCP.After(sign) {
+		sign = lastRTCP
+	}
+	return min(mutedTime-now.Sub(lastRTP), silenceTime-now.Sub(sign))
 }

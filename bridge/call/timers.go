@@ -33,9 +33,14 @@ const (
 	giveUpTime = 32 * time.Second
 
 	// silenceTime is how long an answered phone that is not on hold may send
-	// no RTP. Longer than a pause of a phone with silence suppression, which
-	// refreshes its comfort noise every few seconds at least.
-	silenceTime = 20 * time.Second
+	// nothing at all. One that is gone without a BYE must not be paid for more
+	// than 15 s longer. A pause of a phone with silence suppression is shorter:
+	// it refreshes its comfort noise, or sends reports, every few seconds.
+	silenceTime = 12 * time.Second
+
+	// mutedTime is how long it may send reports and no RTP: who has muted a
+	// phone that then stops sending is still there, listening.
+	mutedTime = time.Minute
 
 	// t1 and t2 are RFC 3261's (§17.1.1.1): the first and the longest wait
 	// before our 200 to a re-INVITE is repeated (§13.3.1.4).

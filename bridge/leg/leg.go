@@ -70,25 +70,26 @@ type Leg struct {
 	ssrc      uint32 // towards the phone
 	cname     string // RFC 7022 §4.2: random, one per call
 
-	mu      sync.Mutex // guards all below; held for one packet, or for one call of the API
-	closed  bool
-	local   localSDP
-	keyring keyring
-	shield  *shield // nil until there is SRTP
-	path    *path   // nil before the first answer
-	latch   latch
-	in      splice
-	inCodec uint8 // static payload type of the stream to the sfu
-	out     splice
-	keys    keypad
-	player  player
-	pressed listener
-	onKey   func(key byte)
-	heard   reception
-	reports reports
-	look    lookout
-	lastRTP time.Time
-	stats   Stats
+	mu       sync.Mutex // guards all below; held for one packet, or for one call of the API
+	closed   bool
+	local    localSDP
+	keyring  keyring
+	shield   *shield // nil until there is SRTP
+	path     *path   // nil before the first answer
+	latch    latch
+	in       splice
+	inCodec  uint8 // static payload type of the stream to the sfu
+	out      splice
+	keys     keypad
+	player   player
+	pressed  listener
+	onKey    func(key byte)
+	heard    reception
+	reports  reports
+	look     lookout
+	lastRTP  time.Time
+	lastRTCP time.Time
+	stats    Stats
 }
 
 // ID returns the call's id.

@@ -80,6 +80,13 @@ func (l *Leg) report(now time.Time) {
 	_ = l.rtcp.WriteTo(b, l.remoteRTCP()) // the next one is five seconds away
 }
 
+// LastRTCP returns when the phone's last report came; the zero time if none did.
+func (l *Leg) LastRTCP() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lastRTCP
+}
+
 // fromPhoneRTCP reads the phone's reports.
 func (l *Leg) fromPhoneRTCP(packet []byte, from netip.AddrPort) {
 	now := l.hub.now()
@@ -105,6 +112,7 @@ func (l *Leg) fromPhoneRTCP(packet []byte, from netip.AddrPort) {
 	if l.latch.at.IsValid() {
 		l.latch.rtcp = from
 	}
+	l.lastRTCP = now
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.SenderReport:

@@ -95,7 +95,13 @@ func TestThePhonesReportsTellHowItHearsUs(t *testing.T) {
 	if s := b.leg.Stats(); s.RemoteLoss != 0 || s.WrongSource != 1 {
 		t.Errorf("a stranger's report was believed: %+v", s)
 	}
+	if at := b.leg.LastRTCP(); !at.IsZero() {
+		t.Errorf("a stranger's report was a sign of life at %v", at)
+	}
 	b.rtcp.handler(p, phoneRTCP)
+	if at := b.leg.LastRTCP(); at != b.now {
+		t.Errorf("the phone's report was a sign of life at %v, not %v", at, b.now)
+	}
 	s := b.leg.Stats()
 	if s.RemoteLoss != 0.25 || s.RemoteJitter != 10*time.Millisecond || s.RoundTrip.Round(time.Millisecond) != 200*time.Millisecond {
 		t.Errorf("%+v", s)
