@@ -111,29 +111,19 @@ func failed(status int, answer []byte) error {
 // clientOf returns where the sfu of these settings answers on this host, and
 // with what to ask it.
 func clientOf(cfg *config.Config) (base string, client *http.Client, err error) {
-	host, port, err := net.SplitHostPort(cfg.SFU.Listen)
-	if err != nil {
-		return "", nil, fmt.Errorf("sfu.listen: %w", err)
-	}
-	if port == "0" {
-		return "", nil, errors.New("sfu.listen has port 0: nobody knows where the sfu is")
-	}
-	switch host {
-	case "", "0.0.0.0":
-		host = "127.0.0.1"
-	case "::":
-		host = "::1"
+	here := config.Here(cfg.SFU.Listen)
+	if here == "" {
+		return "", nil, fmt.Errorf("sfu.listen is %q: nobody knows where the sfu is", cfg.SFU.Listen)
 	}
 	transport := &http.Transport{}
 	client = &http.Client{Timeout: cliTimeout, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if cfg.SFU.TLS.Cert == "" {
-		return "http://" + net.JoinHostPort(host, port), client, nil
+	if cert := cfg.SFU.TLS.Cert; cert != "" {
+		if transport.TLSClientConfig, err = sign.Pinned(cert); err != nil {
+			return "", nil, fmt.Errorf("sfu.tls.cert: %w", err)
+		}
 	}
-	if transport.TLSClientConfig, err = sign.Pinned(cfg.SFU.TLS.Cert); err != nil {
-		return "", nil, fmt.Errorf("sfu.tls.cert: %w", err)
-	}
-	return "https://" + net.JoinHostPort(host, port), client, nil
+	return cfg.SFU.Scheme() + here, client, nil
 }
 
 // print writes an answer as JSON, indented.

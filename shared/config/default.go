@@ -1,8 +1,8 @@
 package config
 
 import (
+	"cmp"
 	"net"
-	"strings"
 	"time"
 )
 
@@ -56,27 +56,31 @@ func defaultTrunk() Trunk {
 }
 
 // meet has the two processes look for each other where they listen, unless the
-// file says where else.
+// file says where else. Where the port is any that is free, it has to.
 func meet(d *decoder, c *Config) {
+	def := Default()
 	if !d.has("sfu.bridge_url") {
-		c.SFU.BridgeURL = "http://" + hereOf(c.Bridge.Listen, c.SFU.BridgeURL)
+		c.SFU.BridgeURL = "http://" + cmp.Or(Here(c.Bridge.Listen), Here(def.Bridge.Listen))
 	}
 	if !d.has("bridge.sfu_url") {
-		scheme := "http://"
-		if c.SFU.TLS.Cert != "" {
-			scheme = "https://"
-		}
-		c.Bridge.SFUURL = scheme + hereOf(c.SFU.Listen, c.Bridge.SFUURL)
+		c.Bridge.SFUURL = c.SFU.Scheme() + cmp.Or(Here(c.SFU.Listen), Here(def.SFU.Listen))
 	}
 }
 
-// hereOf returns where on this host somebody answers who listens at an address.
-// With a port that nobody knows, or no address, it is that of otherwise, a URL.
-func hereOf(listen, otherwise string) string {
+// Scheme is how the sfu is spoken with, "http://" or "https://".
+func (s *SFU) Scheme() string {
+	if s.TLS.Cert != "" {
+		return "https://"
+	}
+	return "http://"
+}
+
+// Here returns where on this host somebody answers who listens at an address,
+// "" when nobody knows: with port 0, or where it is no address.
+func Here(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
-		_, otherwise, _ = strings.Cut(otherwise, "://")
-		return otherwise
+		return ""
 	}
 	switch host {
 	case "", "0.0.0.0":
