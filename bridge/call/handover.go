@@ -41,13 +41,14 @@ var (
 // handover is one under way. Owned by the call's run, but for snapshot.
 type handover struct {
 	Handover
-	call     *Call
-	req      *sip.Request // the REFER
-	tx       *sip.ClientTx
-	tries    int
-	accepted bool
-	rang     bool
-	seq      int
+	call      *Call
+	extension string       // of a phone of the house
+	req       *sip.Request // the REFER
+	tx        *sip.ClientTx
+	tries     int
+	accepted  bool
+	rang      bool
+	seq       int
 
 	snapshot wire.Call // guarded by the agent's mu
 }
@@ -86,7 +87,7 @@ func (a *Agent) inCall(id string, f func(c *Call) error) error {
 func (a *Agent) Referable(id string) (room, trunkID string, err error) {
 	err = a.inCall(id, func(c *Call) error {
 		room, trunkID = c.Snapshot().Room, c.trunk.ID
-		if c.target != nil || (c.visit != nil && c.visit.Extension != "") {
+		if c.extension() != "" {
 			trunkID = ""
 		}
 		return c.referable()
@@ -126,6 +127,8 @@ func (c *Call) refer(order Handover) (wire.Call, error) {
 	}}
 	if order.Slot != nil {
 		h.snapshot.Trunk = order.Slot.Trunk.ID
+	} else {
+		h.extension = c.extension()
 	}
 	a := c.agent
 	a.mu.Lock()
@@ -309,6 +312,22 @@ func (c *Call) partHandover(reason wire.Ending) {
 		reason = wire.Transferred
 	}
 	c.endHandover(reason, 0)
+}
+
+// sentAway finds the transfer that has a desk phone dial a number. The phone
+// takes the number from our Refer-To as it is.
+func (a *Agent) sentAway(v *Visit) (id string) {
+	if v.Extension == "" || v.Line.Dial == "" {
+		return ""
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, h := range a.handovers {
+		if h.Slot == nil && h.extension == v.Extension && h.Number == v.Line.Dial {
+			return id
+		}
+	}
+	return ""
 }
 
 // dropHandover gives a transfer up. What the phone does about it is its own

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,18 @@ func (c *Call) mayTransfer() bool {
 	if c.visit != nil && c.visit.Line.Dial != "" {
 		return false
 	}
-	return c.target != nil || (c.visit != nil && c.visit.Extension != "") || c.trunk.Transfer
+	return c.extension() != "" || c.trunk.Transfer
+}
+
+// extension returns whose desk phone this is, "" for a trunk's.
+func (c *Call) extension() string {
+	switch {
+	case c.visit != nil:
+		return c.visit.Extension
+	case c.target != nil:
+		return c.number
+	}
+	return ""
 }
 
 // serveRefer answers a REFER (RFC 3515 §2.4.2).
@@ -83,13 +95,7 @@ func (c *Call) serveRefer(ev request) {
 	c.log.Info("the phone transfers", "to", number.Mask(digits))
 	c.referral = &referral{id: ev.req.CSeq().SeqNo, mute: mute}
 	c.notify(sip.StatusTrying, "Trying", false)
-	wish := Transfer{Room: c.Snapshot().Room, Number: digits, By: c.trunk.ID}
-	switch {
-	case c.visit != nil && c.visit.Extension != "":
-		wish.By = c.visit.Extension
-	case c.target != nil:
-		wish.By = c.number
-	}
+	wish := Transfer{Room: c.Snapshot().Room, Number: digits, By: cmp.Or(c.extension(), c.trunk.ID)}
 	c.agent.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(c.agent.ctx, legTime)
 		defer cancel()

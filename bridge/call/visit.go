@@ -41,7 +41,8 @@ type Visit struct {
 	Trunk     trunk.Trunk
 	Slot      *trunk.Slot // released when the call is over; nil: none was taken
 	Line      Line
-	House     bool // one of our own calls: nothing of it leaves the house
+	Transfer  string // the transfer of ours that has the phone dial Line.Dial; "" when it does so by itself
+	House     bool   // one of our own calls: nothing of it leaves the house
 }
 
 // Line is what a called number leads to.
@@ -161,6 +162,7 @@ func (a *Agent) receive(req *sip.Request, tx *sip.ServerTx) {
 		a.receiveReplacement(req, tx, verdict.Visit)
 		return
 	}
+	verdict.Visit.Transfer = a.sentAway(verdict.Visit)
 	call, err := a.welcome(req, tx, verdict.Visit)
 	if err != nil {
 		if verdict.Visit.Slot != nil {

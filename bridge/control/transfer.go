@@ -43,7 +43,7 @@ func (s *Server) refer(ctx context.Context, req request) (reply, error) {
 	var granted wire.LegResponse
 	err = s.cfg.SFU.Do(ctx, http.MethodPost, wire.PathLegs, wire.LegRequest{
 		Room: room, Number: wish.Number, Trunk: trunkID, Key: req.key.ID,
-		Direction: wire.Out, Media: s.cfg.Media.String(),
+		Direction: wire.Out, Media: s.cfg.Media.String(), Transfer: true,
 	}, &granted)
 	if err != nil {
 		return reply{}, fromSFU(err)

@@ -273,7 +273,7 @@ func (d *Desk) Leg(ctx context.Context, v call.Visit, room string) (call.Grant, 
 	var granted wire.LegResponse
 	err := d.cfg.SFU.Do(ctx, http.MethodPost, wire.PathLegs, wire.LegRequest{
 		Room: room, Number: v.Caller, Trunk: v.Trunk.ID, Name: v.Name, Direction: wire.In, Media: d.cfg.Media.String(),
-		Visitor: &wire.Visitor{Called: v.Called, Extension: v.Extension, Dial: v.Line.Dial, Wait: int(v.Line.Wait / time.Second), House: v.House},
+		Visitor: &wire.Visitor{Called: v.Called, Extension: v.Extension, Dial: v.Line.Dial, Transfer: v.Transfer, Wait: int(v.Line.Wait / time.Second), House: v.House},
 	}, &granted)
 	if err != nil {
 		return call.Grant{}, refusalOf(err)

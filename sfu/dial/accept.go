@@ -26,7 +26,9 @@ type order struct {
 	visitor             string // the name of who asks, which a link may pin
 	name                string // of the phone in the room
 	again               bool
-	added               bool // somebody has typed the number
+	added               bool   // somebody has typed the number
+	transfer            bool   // a phone is sent to the number, and dials it itself
+	follows             string // the transfer that has sent the phone that dials
 	enter               func() (*room.Room, error)
 
 	parsed    number.Number // the number, once it was understood
@@ -158,6 +160,9 @@ const reserveTimeout = 5 * time.Second
 // reserve has the call judged by what is counted and writes the reservation. It
 // returns why the call must not go on.
 func (s *Service) reserve(ctx context.Context, c *call, o *order, rules *fraud.Rules) (refusal string) {
+	if s.inherit(c, o) {
+		return ""
+	}
 	// A page that leaves now must not tear the write.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
 	defer cancel()

@@ -31,17 +31,19 @@ type call struct {
 	at                      time.Time
 	maxRing                 time.Duration
 
-	in     bool                 // somebody calls us
-	called string               // what they called
-	added  bool                 // a page dialled a number that somebody had typed
-	anchor bool                 // the room lives as long as the call
-	peer   atomic.Pointer[call] // the other half of a direct call
+	in       bool                 // somebody calls us
+	called   string               // what they called
+	added    bool                 // a page dialled a number that somebody had typed
+	transfer bool                 // a phone was sent to the number, and dials it itself
+	anchor   bool                 // the room lives as long as the call
+	peer     atomic.Pointer[call] // the other half of a direct call
 
 	leaving atomic.Bool   // it is being hung up
 	ready   chan struct{} // closed when placed: media is known
 	done    chan struct{} // closed when over
 
 	mu          sync.Mutex // guards what follows
+	entry       string     // the ledger's id of the call
 	maxDuration time.Duration
 	price       float64 // of a minute, by the rates
 	phase       phase
@@ -67,7 +69,8 @@ type call struct {
 }
 
 func newCall(o *order, r *room.Room, p Policy, now time.Time) *call {
-	return &call{id: newID(), number: o.canonical, trunk: o.trunk, name: o.name, room: r, asker: o.asker, added: o.added, at: now,
+	id := newID()
+	return &call{id: id, entry: id, number: o.canonical, trunk: o.trunk, name: o.name, room: r, asker: o.asker, added: o.added, transfer: o.transfer, at: now,
 		maxRing: p.MaxRing, state: wire.Dialing,
 		ready: make(chan struct{}), done: make(chan struct{})}
 }
@@ -122,13 +125,13 @@ func (s *Service) Event(ctx context.Context, ev wire.CallEvent) error {
 	case wire.Ended:
 		c.gone = true
 	}
-	answered := c.answered
+	answered, entry := c.answered, c.entry
 	if c.in && unanswered && !answered.IsZero() {
 		s.note(c, c.record())
 	}
 	c.mu.Unlock()
 	if !c.in && unanswered && !answered.IsZero() {
-		s.cfg.Ledger.Answered(ctx, c.id, answered)
+		s.cfg.Ledger.Answered(ctx, entry, answered)
 	}
 	if err == nil {
 		s.tellPeer(c, ev.State)
@@ -255,6 +258,7 @@ func (s *Service) finish(c *call, o outcome) {
 	leg, reserved := c.leg, c.reserved
 	record := c.record()
 	record.Ended, record.Ending, record.Code = s.now(), o.reason, o.code
+	c.goneFromSight(o, &record)
 	c.room.UpdateCall(c.id, room.CallUpdate{State: o.state, Trunk: c.carrier, Reason: o.reason, Code: o.code, Text: wire.Words(o.reason)})
 	if c.in {
 		s.note(c, record)
@@ -298,7 +302,10 @@ const settleTimeout = 5 * time.Second
 func (s *Service) settle(c *call, r ledger.Record) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
-	if err := s.cfg.Ledger.Settle(ctx, c.id, r); err != nil {
+	c.mu.Lock()
+	entry := c.entry
+	c.mu.Unlock()
+	if err := s.cfg.Ledger.Settle(ctx, entry, r); err != nil {
 		c.log(s.log).Error("call not settled", "error", err)
 	}
 }

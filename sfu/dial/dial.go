@@ -229,13 +229,14 @@ func (s *Service) Grant(ctx context.Context, req wire.LegRequest) (wire.LegRespo
 		return wire.LegResponse{}, fmt.Errorf("the bridge's media address: %w", err)
 	}
 	c, stale, err := s.accept(ctx, &order{
-		asker:  ledger.Asker{Kind: fraud.Script, Key: req.Key},
-		room:   req.Room,
-		number: req.Number,
-		trunk:  req.Trunk,
-		name:   req.Name,
-		again:  true, // a script asks on purpose; Idempotency-Key keeps it from asking twice
-		enter:  func() (*room.Room, error) { return s.cfg.Rooms.Open(req.Room) },
+		asker:    ledger.Asker{Kind: fraud.Script, Key: req.Key},
+		room:     req.Room,
+		number:   req.Number,
+		trunk:    req.Trunk,
+		name:     req.Name,
+		transfer: req.Transfer,
+		again:    true, // a script asks on purpose; Idempotency-Key keeps it from asking twice
+		enter:    func() (*room.Room, error) { return s.cfg.Rooms.Open(req.Room) },
 	})
 	if err != nil {
 		return wire.LegResponse{}, err

@@ -65,10 +65,11 @@ func (s *Service) admit(ctx context.Context, req wire.LegRequest) (wire.LegRespo
 // last word, and the number is dialled before the phone hears anything.
 func (s *Service) admitDirect(ctx context.Context, req wire.LegRequest, media netip.AddrPort) (wire.LegResponse, error) {
 	o := order{
-		asker:  ledger.Asker{Kind: "extension", Key: req.Visitor.Extension},
-		room:   "direct-" + newID()[2:],
-		number: req.Visitor.Dial,
-		again:  true, // a person has dialled it
+		asker:   ledger.Asker{Kind: "extension", Key: req.Visitor.Extension},
+		room:    "direct-" + newID()[2:],
+		number:  req.Visitor.Dial,
+		follows: req.Visitor.Transfer,
+		again:   true, // a person has dialled it
 	}
 	o.enter = func() (*room.Room, error) { return s.cfg.Rooms.OpenFor(o.room, directWait) }
 	out, stale, err := s.accept(ctx, &o)

@@ -72,8 +72,8 @@ func TestTheCountersAreWhatARecountWouldSay(t *testing.T) {
 	l := openTest(t, filepath.Join(t.TempDir(), "ledger.db"))
 	ctx, random := t.Context(), rand.New(rand.NewPCG(1, 2))
 	type fate struct {
-		r               Reservation
-		answered, ended time.Time
+		r                       Reservation
+		answered, ended, unseen time.Time
 	}
 	var all []fate
 	pick := func(what string) string { return fmt.Sprint(what, random.IntN(3)) }
@@ -92,7 +92,10 @@ func TestTheCountersAreWhatARecountWouldSay(t *testing.T) {
 		}
 		if random.IntN(4) > 0 {
 			f.ended = f.r.At.Add(time.Duration(20+random.IntN(7200)) * time.Second)
-			if err := l.Settle(ctx, f.r.ID, Record{Answered: f.answered, Ended: f.ended}); err != nil {
+			if i%10 == 0 {
+				f.unseen = f.ended.Add(time.Hour)
+			}
+			if err := l.Settle(ctx, f.r.ID, Record{Answered: f.answered, Ended: f.ended, Unseen: f.unseen}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -120,21 +123,25 @@ func TestTheCountersAreWhatARecountWouldSay(t *testing.T) {
 				}
 			}
 			running := f.ended.IsZero()
-			if running {
+			unseen := f.unseen.After(r.At)
+			if running || unseen {
 				want.Running.add(one)
 			}
-			if running || !f.r.At.Before(since.Day) {
+			if running || unseen || !f.r.At.Before(since.Day) {
 				want.Day.add(one)
 			}
 			if !f.r.At.Before(since.Minute) {
 				want.Minute.add(one)
 			}
-			end := f.ended
+			end, over := f.ended, f.ended
 			if running {
 				end = r.At
 			}
+			if !f.unseen.IsZero() {
+				end = f.unseen
+			}
 			// Talk counts from the quarter of an hour in which the day begins.
-			if !f.answered.IsZero() && end.After(f.answered) && (running || !end.Before(since.Day.Truncate(slot*time.Millisecond))) {
+			if !f.answered.IsZero() && end.After(f.answered) && (running || !over.Before(since.Day.Truncate(slot*time.Millisecond))) {
 				want.MinutesToday += end.Sub(f.answered).Minutes()
 				want.SpendToday += end.Sub(f.answered).Minutes() * 0.06
 			}

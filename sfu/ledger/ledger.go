@@ -106,6 +106,10 @@ type Record struct {
 	Ending   string
 	Code     int // the last SIP status
 	Attempts []Attempt
+
+	// Unseen is until when the call may go on where nobody tells us of its end,
+	// because a carrier has it. It is charged up to then, and runs for the caps.
+	Unseen time.Time
 }
 
 // Refusal is a call that was not placed.

@@ -24,7 +24,7 @@ type Counts struct{ Total, IP, Room, Number, Key int }
 type Counters struct {
 	Day     Counts // reserved since the day began, or running
 	Minute  Counts // reserved since the minute began
-	Running Counts // reserved and not settled
+	Running Counts // reserved and not settled, or out of our sight
 
 	// What calls have taken that ended since the day began, or run: all of it, also
 	// what was yesterday's. SpendToday is in the currency of the rates.
@@ -105,13 +105,20 @@ SELECT count(*), ifnull(sum(bucket = ?3 AND bucket <> ''), 0), ifnull(sum(room =
 FROM calls INDEXED BY calls_window
 WHERE direction = 'out' AND reserved_at >= ?1 AND reserved_at < ?2`
 
-// Those that run are counted apart by whether they began before the day.
+// Those that run are counted apart by whether they began before the day; what
+// those out of our sight take is in the tally.
 const countRunning = `
 SELECT reserved_at < ?6, count(*),
 	ifnull(sum(bucket = ?2 AND bucket <> ''), 0), ifnull(sum(room = ?3 AND room <> ''), 0), ifnull(sum(number = ?4 AND number <> ''), 0), ifnull(sum(key = ?5 AND key <> ''), 0),
 	total(max(0, ?1 - answered_at)), total(max(0, ?1 - answered_at) * rate / 60000)
 FROM calls INDEXED BY calls_open
 WHERE direction = 'out' AND ended_at IS NULL
+GROUP BY 1 UNION ALL
+SELECT reserved_at < ?6, count(*),
+	ifnull(sum(bucket = ?2 AND bucket <> ''), 0), ifnull(sum(room = ?3 AND room <> ''), 0), ifnull(sum(number = ?4 AND number <> ''), 0), ifnull(sum(key = ?5 AND key <> ''), 0),
+	0.0, 0.0
+FROM calls INDEXED BY calls_unseen
+WHERE unseen_until > ?1
 GROUP BY 1`
 
 // count asks for the counters of a call.

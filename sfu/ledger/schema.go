@@ -9,7 +9,7 @@ import (
 // migrations bring a file from version i to version i+1 (PRAGMA user_version).
 // A published one is never edited. Times are Unix milliseconds, money is in
 // millionths of the currency of the rates.
-func migrations() []string { return []string{version1, version2, version3, version4} }
+func migrations() []string { return []string{version1, version2, version3, version4, version5} }
 
 const version1 = `
 CREATE TABLE calls (
@@ -147,6 +147,13 @@ END;
 
 // version4 knows which links make their visitors owners.
 const version4 = `ALTER TABLE links ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;`
+
+// version5 knows calls that a carrier has taken out of our sight: they are
+// settled, and run for the caps until unseen_until.
+const version5 = `
+ALTER TABLE calls ADD COLUMN unseen_until INTEGER;
+CREATE INDEX calls_unseen ON calls (unseen_until) WHERE unseen_until IS NOT NULL;
+`
 
 // migrate brings the file to the newest version, in one transaction.
 func migrate(db *sql.DB) error {

@@ -40,11 +40,15 @@ func (l *Ledger) Settle(ctx context.Context, id string, r Record) error {
 	}
 	talk := int64(0)
 	if !r.Answered.IsZero() {
-		talk = max(0, r.Ended.Sub(r.Answered).Milliseconds())
+		end := r.Ended
+		if end.Before(r.Unseen) {
+			end = r.Unseen
+		}
+		talk = max(0, end.Sub(r.Answered).Milliseconds())
 	}
 	c := &change{id: id, settles: true}
 	c.apply = func(ctx context.Context, tx *tx) error {
-		res, err := tx.exec(ctx, settle, r.Carrier, milli(r.Answered), r.Ended.UnixMilli(), r.Ending, r.Code, string(attempts), talk, id)
+		res, err := tx.exec(ctx, settle, r.Carrier, milli(r.Answered), r.Ended.UnixMilli(), r.Ending, r.Code, string(attempts), talk, milli(r.Unseen), id)
 		if err != nil {
 			return err
 		}
@@ -58,8 +62,8 @@ func (l *Ledger) Settle(ctx context.Context, id string, r Record) error {
 // settle charges by the millisecond and rounds the price up.
 const settle = `
 UPDATE calls SET used_trunk = ifnull(nullif(?1, ''), used_trunk), answered_at = ifnull(?2, answered_at), ended_at = ?3, ending = ?4, code = ?5, attempts = ?6,
-	talk_ms = ?7, price = (?7 * rate + 59999) / 60000
-WHERE id = ?8 AND ended_at IS NULL`
+	talk_ms = ?7, price = (?7 * rate + 59999) / 60000, unseen_until = ?8
+WHERE id = ?9 AND ended_at IS NULL`
 
 // change has something written, now or later.
 func (l *Ledger) change(ctx context.Context, c *change) error {
@@ -173,6 +177,6 @@ func (t *tx) settleLeftOver(ctx context.Context, o open, alive, now int64) error
 	if o.in && o.answered == 0 {
 		from = end
 	}
-	_, err := t.exec(ctx, settle, "", nil, end, LeftOver, 0, "[]", end-from, o.id)
+	_, err := t.exec(ctx, settle, "", nil, end, LeftOver, 0, "[]", end-from, nil, o.id)
 	return err
 }

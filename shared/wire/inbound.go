@@ -15,6 +15,7 @@ type Visitor struct {
 	Called    string `json:"called,omitempty"`    // the virtual number
 	Extension string `json:"extension,omitempty"` // the registered phone that calls
 	Dial      string `json:"dial,omitempty"`      // the number it wants; the room is the sfu's choice then
+	Transfer  string `json:"transfer,omitempty"`  // the call as which that dial was granted when the phone was sent there
 	Wait      int    `json:"wait,omitempty"`      // seconds the room waits for its first browser
 	House     bool   `json:"house,omitempty"`     // another room of this house calls
 }

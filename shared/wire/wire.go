@@ -151,6 +151,10 @@ type LegRequest struct {
 	Direction string `json:"direction,omitempty"` // "out" (default) or "in"
 	Media     string `json:"media"`               // the bridge's RTP address
 
+	// Transfer says that a phone is sent to the number and dials it itself: by
+	// Trunk, or as an extension of this house where there is none.
+	Transfer bool `json:"transfer,omitempty"`
+
 	Visitor *Visitor `json:"visitor,omitempty"` // of an inbound call
 }
 
