@@ -1,6 +1,8 @@
 package call
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +202,42 @@ func TestPhonesThatAreNotSentAnywhere(t *testing.T) {
 		t.Errorf("on a trunk that may not: %v", err)
 	}
 	b.hangsUpAfterAll(d)
+}
+
+// A desk phone dials by us what we have sent it to: the sfu is told that it is
+// that dial, and not another one.
+func TestTheDialOfADeskPhoneThatWasSentAwayIsKnown(t *testing.T) {
+	b, d, c, _ := deskPhone(t)
+	if _, err := b.agent.Refer("c_1", Handover{ID: "c_2", Number: "+4989777", Ring: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	b.event(wire.Dialing)
+	refer, reply := c.request(sip.REFER)
+	reply(respond(refer, 202, "", ""))
+	for i, dial := range []struct{ extension, number, want string }{
+		{"610", "+4989777", "c_2"},
+		{"610", "+4989778", ""}, // of its own accord
+		{"611", "+4989777", ""}, // somebody else's
+		{"", "", ""},
+	} {
+		d.mu.Lock()
+		d.visit.Extension, d.visit.Line, d.err = dial.extension, Line{Dial: dial.number, Wait: time.Minute}, &Refusal{Status: 403}
+		d.mu.Unlock()
+		line := &caller{carrier: newCarrier(t, "udp"), b: b}
+		line.to(bytes.ReplaceAll(line.compose("INVITE", 1, "z9hG4bKdial", sdp(4000, "sendrecv")), []byte("inbound@test"), fmt.Appendf(nil, "dial%d@test", i)))
+		line.hears(403)
+		line.to(bytes.ReplaceAll(line.compose("ACK", 1, "z9hG4bKdial", ""), []byte("inbound@test"), fmt.Appendf(nil, "dial%d@test", i)))
+		d.mu.Lock()
+		if got := d.came[i+1].Transfer; got != dial.want {
+			t.Errorf("%s dials %s: it follows %q, want %q", dial.extension, dial.number, got, dial.want)
+		}
+		d.mu.Unlock()
+	}
+	c.ask("NOTIFY", "SIP/2.0 200 OK\r\n", "Event: refer", "Subscription-State: terminated")
+	c.response(200)
+	b.ended(wire.Transferred)
+	b.ended(wire.Transferred)
+	bye, reply := c.request(sip.BYE)
+	reply(respond(bye, 200, "", ""))
+	b.over()
 }

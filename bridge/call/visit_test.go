@@ -24,6 +24,7 @@ type desk struct {
 	err     error                            // of Leg
 	present bool
 	asked   []string      // rooms
+	came    []Visit       // asked for
 	hold    chan struct{} // Leg waits for it
 
 	transfer func(Transfer) (string, error)
@@ -60,7 +61,7 @@ func (d *desk) Leg(ctx context.Context, v Visit, room string) (Grant, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.asked = append(d.asked, room)
+	d.asked, d.came = append(d.asked, room), append(d.came, v)
 	if d.err != nil {
 		return Grant{}, d.err
 	}

@@ -119,9 +119,9 @@ func TestAPhoneOfATrunkThatMayNotTransferStays(t *testing.T) {
 	}
 }
 
-// baresip, as a desk phone, is sent to a number outside, and dials it itself: as
-// its extension, through the guard once more.
-func TestADeskPhoneIsSentToANumberOutside(t *testing.T) {
+// baresip, as a desk phone, is sent to a number outside, and dials it itself: that
+// is the dial the guard has allowed, and no second one.
+func TestADeskPhoneIsSentToANumberOutsideAndDialsOnce(t *testing.T) {
 	host := hostIP(t)
 	w := newWorld(t, options{
 		carrier: func(c *ua.Config) { c.UDP, c.TCP = host+":0", "" },
@@ -150,4 +150,7 @@ func TestADeskPhoneIsSentToANumberOutside(t *testing.T) {
 	})
 	far := w.call("4930123456", 0)
 	eventually(t, patience, "the number outside hears baresip", func() bool { return far.Media().Stats().Received > 100 })
+	if n := w.reservations()["+4930123456"]; n != 1 || w.ending("+4930123456") != "" {
+		t.Errorf("%d calls are on record, the last one ended %q", n, w.ending("+4930123456"))
+	}
 }
