@@ -48,13 +48,14 @@ func (r *Rules) blockedType(n number.Number) string {
 			return string(t)
 		}
 	}
-	if !n.IsExtension() || r.allow.has(n.String()) {
-		return "" // the operator named it: there it is a desk
-	}
-	if n.IsEmergency(r.homeRegion) {
+	switch {
+	case r.allow.has(n.String()), r.own[n.String()]:
+		return "" // the operator named it: there it is a desk, or what it says
+	case n.Is(number.ShortNumber):
+		return string(number.ShortNumber)
+	case n.IsEmergency(r.homeRegion):
 		return "emergency"
-	}
-	if n.IsCostlyShort() {
+	case n.IsCostlyShort():
 		return "directory_enquiries"
 	}
 	return ""

@@ -93,6 +93,37 @@ func TestShortNumbersOfThePublicNetworkAreNoExtensionsByAccident(t *testing.T) {
 	}
 }
 
+// Everything is allowed and no type is blocked: what passed then as a number that
+// no plan knows connected onwards, to anywhere and at its own price.
+func TestAShortNumberBehindItsCountryCodeIsRefusedEverywhere(t *testing.T) {
+	everything := Settings{Allow: []string{"+"}, Carried: []string{""}}
+	for name, text := range map[string]string{
+		"German directory enquiries": "+4911833", "with digits behind it": "+4911833999", "with a zero": "+49 (0)11880",
+		"Austrian": "+43118877", "British": "+44118118", "French": "+33118218", "Spanish": "+3411888", "Irish": "+35311850",
+		"help in Sweden": "+4690000", "a Swiss one": "+4183111", "a text message service in North America": "+1762224",
+	} {
+		v := judge(t, newRules(t, everything), text)
+		if v.Refusal != BlockedType || v.Rule != "short_number" {
+			t.Errorf("%s: %+v", name, v)
+		}
+		d := Dial{Number: parse(t, text), Link: true, Asker: Asker{Kind: Link}}
+		if v := newRules(t, everything).Judge(d, Counters{}); v.Refusal != BlockedType {
+			t.Errorf("%s with a signed link: %+v", name, v)
+		}
+		named := everything
+		named.Allow = []string{"+", d.Number.String()}
+		if v := judge(t, newRules(t, named), text); !v.Allowed() {
+			t.Errorf("%s, which the operator named: %+v", name, v)
+		}
+	}
+	if v := judge(t, newRules(t, Settings{Allow: []string{"+"}, BlockTypes: standardTypes}), "+49190812345"); v.Refusal != BlockedType || v.Rule != "premium_rate" {
+		t.Errorf("German 0190: %+v", v)
+	}
+	if v := judge(t, newRules(t, everything), "+99999123456"); !v.Allowed() {
+		t.Errorf("a carrier's test number, which no plan has: %+v", v)
+	}
+}
+
 func TestASignedLinkOpensItsNumberAndNothingElse(t *testing.T) {
 	s := Settings{Allow: []string{"+49"}, Block: []string{"+48"}, BlockTypes: standardTypes, PerDay: PerDay{Number: 5}, RequireSigned: true}
 	r := newRules(t, s)

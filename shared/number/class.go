@@ -28,13 +28,15 @@ const (
 	UAN           Type = "uan" // universal access number: one number of a company
 	Voicemail     Type = "voicemail"
 	Satellite     Type = "satellite"
-	Unknown       Type = "unknown" // in no numbering plan
+	ShortNumber   Type = "short_number" // of its country, which is dialled there without a country code: help, directory enquiries, services by text message
+	Unknown       Type = "unknown"      // in no numbering plan
 )
 
 // Global is the region of numbers that belong to no country (UN M.49: World).
 const Global = "001"
 
-// BlockableTypes lists the names of all types an E.164 number can have.
+// BlockableTypes lists the names of the types that settings may refuse: all that
+// an E.164 number can have but [ShortNumber], which nobody has to name.
 func BlockableTypes() []string {
 	var names []string
 	for _, t := range []Type{PremiumRate, SharedCost, Personal, UAN, Satellite, Pager, Voicemail, TollFree, VoIP,
@@ -87,11 +89,14 @@ func (n Number) IsEmergency(homeRegion string) bool {
 	return homeRegion != "" && phonenumbers.IsEmergencyNumber(n.s, homeRegion)
 }
 
+// directory is what directory enquiries begin with in most of Europe (ECTRA
+// decision 97/01).
+const directory = "118"
+
 // IsCostlyShort reports whether the digits of an extension are a directory
-// enquiry service, some of which take euros a minute: 118 and two or three
-// digits all over Europe (ECTRA decision 97/01).
+// enquiry service, some of which take euros a minute: 118 and two or three digits.
 func (n Number) IsCostlyShort() bool {
-	return n.IsExtension() && strings.HasPrefix(n.s, "118") && (len(n.s) == 5 || len(n.s) == 6)
+	return n.IsExtension() && strings.HasPrefix(n.s, directory) && (len(n.s) == 5 || len(n.s) == 6)
 }
 
 // inPlan returns the number that the numbering plans see in s, which has a plus
@@ -129,6 +134,14 @@ func outOfPlan(s string) Number {
 	n := Number{s: s, kind: Unknown}
 	if p, err := phonenumbers.Parse(s, ""); err == nil {
 		n.region = phonenumbers.GetRegionCodeForNumber(p)
+		if isShort(p) {
+			n.kind = ShortNumber
+			return n
+		}
+	}
+	if strings.HasPrefix(s, "+49190") {
+		n.kind = PremiumRate // Germany's until the end of 2005; the plans' data has forgotten them
+		return n
 	}
 	// Networks ignore digits after a complete number, so a paid number with a
 	// few digits more, which no plan knows, still is that paid number.
@@ -141,6 +154,13 @@ func outOfPlan(s string) Number {
 		}
 	}
 	return n
+}
+
+// isShort reports whether a number in no plan is a short one behind its country's
+// code. Some carriers connect it, and directory enquiries connect onwards, to
+// any number and at their own price; hence those with digits behind them too.
+func isShort(p *phonenumbers.PhoneNumber) bool {
+	return phonenumbers.IsValidShortNumber(p) || strings.HasPrefix(phonenumbers.GetNationalSignificantNumber(p), directory)
 }
 
 // globalType classifies country codes that belong to no country (ITU-T E.164

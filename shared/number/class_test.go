@@ -142,3 +142,64 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+func TestAShortNumberBehindACountryCodeIsKnownForWhatItIs(t *testing.T) {
+	for _, c := range []struct {
+		name, raw, region string
+		kind              Type
+	}{
+		{"German directory enquiries", "+4911833", "DE", ShortNumber},
+		{"the same with the national zero that it does not have", "+49 (0)11833", "DE", ShortNumber},
+		{"the same with digits behind it", "+4911833999", "DE", ShortNumber},
+		{"Austrian directory enquiries, which the data does not have", "+43118877", "AT", ShortNumber},
+		{"British directory enquiries", "+44118118", "", ShortNumber},
+		{"French directory enquiries", "+33118218", "FR", ShortNumber},
+		{"the German doctor on call", "+49116117", "DE", ShortNumber},
+		{"help in Sweden", "+4690000", "SE", ShortNumber},
+		{"a Swiss short number", "+4183111", "CH", ShortNumber},
+		{"a service by text message in the United States", "+1762224", "", ShortNumber},
+		{"Germany's premium numbers of old", "+49190812345", "DE", PremiumRate},
+		{"Berlin", "+4930118331", "DE", FixedLine},
+		{"a mobile with 118 in it", "+4915111833118", "DE", Mobile},
+		{"Reading, whose area code is 118", "+441189012345", "GB", FixedLine},
+	} {
+		if n := mustParse(t, c.raw); n.Type() != c.kind || (c.region != "" && n.Region() != c.region) {
+			t.Errorf("%s: %s is %q of %q, want %q", c.name, n, n.Type(), n.Region(), c.kind)
+		}
+	}
+	// What calls for help is too short to be an E.164 number at all.
+	for _, raw := range []string{"+49110", "+49112", "+1911", "+44999", "+351112"} {
+		if n, err := Parse(raw, ""); err == nil {
+			t.Errorf("%s is %s", raw, n)
+		}
+	}
+}
+
+// The library has an example of nearly every country's short numbers. None of
+// them gets by as a number that nobody knows; some countries' plans have made
+// other numbers of the same digits.
+func TestNoExampleOfAShortNumberPassesAsUnknown(t *testing.T) {
+	all, err := phonenumbers.ShortNumberMetadataCollection()
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := 0
+	for _, m := range all.Metadata {
+		code, _ := CallingCode(m.GetId())
+		for _, of := range []*phonenumbers.PhoneNumberDesc{m.GetShortCode(), m.GetPremiumRate(), m.GetEmergency()} {
+			if of.GetExampleNumber() == "" || code == "" || m.GetId() == "ML" && of == m.GetPremiumRate() { // Mali's is in none of Mali's patterns
+				continue
+			}
+			n, err := Parse(code+of.GetExampleNumber(), "")
+			if err == nil && n.Type() == Unknown {
+				t.Errorf("%s: %s is %q", m.GetId(), n, n.Type())
+			}
+			if n.Type() == ShortNumber {
+				short++
+			}
+		}
+	}
+	if short < 10 {
+		t.Errorf("only %d are known as short: has the data gone?", short)
+	}
+}
