@@ -24,7 +24,7 @@ func (m *Main) counts() web.Counts {
 			}
 		}
 	}
-	c.Placed, c.Ended, c.Refused = m.ledger.totals()
+	m.ledger.totals(&c)
 	browsers, phones := m.media.Traffic(), m.hub.Traffic()
 	c.Packets = map[string]uint64{
 		"from-browsers": browsers.Received, "to-browsers": browsers.Sent,
@@ -41,10 +41,14 @@ type counted struct {
 	placed  uint64
 	ended   map[string]uint64
 	refused map[string]uint64
+	here    map[string]bool // inbound calls that have not ended
+	in      map[web.Origin]uint64
+	left    map[string]uint64
 }
 
 func newCounted(l *ledger.Ledger) *counted {
-	return &counted{Ledger: l, ended: map[string]uint64{}, refused: map[string]uint64{}}
+	return &counted{Ledger: l, ended: map[string]uint64{}, refused: map[string]uint64{},
+		here: map[string]bool{}, in: map[web.Origin]uint64{}, left: map[string]uint64{}}
 }
 
 // Reserve counts a call that was reserved.
@@ -74,8 +78,28 @@ func (c *counted) Refused(ctx context.Context, r ledger.Refusal) error {
 	return c.Ledger.Refused(ctx, r)
 }
 
-func (c *counted) totals() (placed uint64, ended, refused map[string]uint64) {
+// Note counts an inbound call when it comes, and how it ends.
+func (c *counted) Note(call ledger.Call) {
+	from := web.Origin{By: call.Asker.Kind}
+	if from.By == "trunk" {
+		from.Trunk = call.Asker.Key
+	}
+	c.mu.Lock()
+	if !c.here[call.ID] {
+		c.here[call.ID] = true
+		c.in[from]++
+	}
+	if !call.Ended.IsZero() {
+		delete(c.here, call.ID)
+		c.left[call.Ending]++
+	}
+	c.mu.Unlock()
+	c.Ledger.Note(call)
+}
+
+func (c *counted) totals(to *web.Counts) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.placed, maps.Clone(c.ended), maps.Clone(c.refused)
+	to.Placed, to.Ended, to.Refused = c.placed, maps.Clone(c.ended), maps.Clone(c.refused)
+	to.In, to.InEnded = maps.Clone(c.in), maps.Clone(c.left)
 }

@@ -75,6 +75,27 @@ func TestADialThatIsNotAllowedNeverReachesTheBridge(t *testing.T) {
 	}
 }
 
+func TestACallThatComesInIsInTheMetricsByItsTrunk(t *testing.T) {
+	s := newSite(t)
+	var granted wire.LegResponse
+	err := s.events.Do(t.Context(), "POST", wire.PathLegs, wire.LegRequest{Room: "reception", Number: "+4989654321", Trunk: "tr_1",
+		Direction: wire.In, Media: "127.0.0.1:9", Visitor: &wire.Visitor{Called: "+4930123400", Wait: 60}}, &granted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.event(wire.CallEvent{Seq: 1, ID: granted.ID, State: wire.Answered, Codec: wire.PCMU})
+	s.event(wire.CallEvent{Seq: 2, ID: granted.ID, State: wire.Ended, Reason: wire.HangupPhone})
+	_, metrics := s.get("/metrics")
+	for _, want := range []string{`dialroom_calls_in_total{by="trunk",trunk="tr_1"} 1`, `dialroom_calls_in_ended_total{reason="hangup-phone"} 1`, "dialroom_calls_placed_total 0\n"} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("no %s in the metrics", want)
+		}
+	}
+	if strings.Contains(metrics, "4989654321") || strings.Contains(metrics, "reception") {
+		t.Error("the metrics say who has called whom")
+	}
+}
+
 func TestTheBridgeGetsALegForAScript(t *testing.T) {
 	s := newSite(t)
 	var granted wire.LegResponse

@@ -16,9 +16,17 @@ type Counts struct {
 	Calls        map[string]int    // live calls by state
 	Sockets      int               // open WebSockets
 	Placed       uint64            // calls that were reserved
-	Ended        map[string]uint64 // calls by ending
+	Ended        map[string]uint64 // of them, by ending
+	In           map[Origin]uint64 // calls that came in
+	InEnded      map[string]uint64 // of them, by ending
 	Refused      map[string]uint64 // dials by refusal
 	Packets      map[string]uint64 // RTP packets by direction
+}
+
+// Origin is by which way calls come in.
+type Origin struct {
+	By    string // "trunk", "extension" or "room"
+	Trunk string // its id
 }
 
 // Metrics returns the handler of /metrics. read is called once per scrape, by
@@ -51,7 +59,12 @@ func (c *counts) Collect(ch chan<- prometheus.Metric) {
 	collect(ch, prometheus.GaugeValue, "dialroom_calls", "Calls that have not ended.", "state", now.Calls)
 	ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("dialroom_calls_placed_total", "Calls that were reserved.", nil, nil),
 		prometheus.CounterValue, float64(now.Placed))
-	collect(ch, prometheus.CounterValue, "dialroom_calls_ended_total", "Calls that have ended.", "reason", now.Ended)
+	collect(ch, prometheus.CounterValue, "dialroom_calls_ended_total", "Calls that were reserved and have ended.", "reason", now.Ended)
+	in := prometheus.NewDesc("dialroom_calls_in_total", "Calls that came in.", []string{"by", "trunk"}, nil)
+	for from, n := range now.In {
+		ch <- prometheus.MustNewConstMetric(in, prometheus.CounterValue, float64(n), from.By, from.Trunk)
+	}
+	collect(ch, prometheus.CounterValue, "dialroom_calls_in_ended_total", "Calls that came in and have ended.", "reason", now.InEnded)
 	collect(ch, prometheus.CounterValue, "dialroom_dials_refused_total", "Dials that were refused.", "reason", now.Refused)
 	collect(ch, prometheus.CounterValue, "dialroom_packets_total", "RTP packets.", "direction", now.Packets)
 }

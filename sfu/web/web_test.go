@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"dialroom/shared/sign"
 	"dialroom/shared/wire"
+	"dialroom/static"
 )
 
 func TestMain(m *testing.M) {
@@ -284,7 +286,9 @@ func TestMetricsAreThoseOfTheMoment(t *testing.T) {
 	st := newSite(t, func(c *Config) {
 		c.Metrics = Metrics(func() Counts {
 			return Counts{Rooms: 3, Participants: map[string]int{"browser": 4, "phone": 1}, Calls: map[string]int{"ringing": 2}, Sockets: 5,
-				Placed: 7, Ended: map[string]uint64{"busy": 6}, Refused: map[string]uint64{"not-allowed": 8}, Packets: map[string]uint64{"received": 9}}
+				Placed: 7, Ended: map[string]uint64{"busy": 6}, Refused: map[string]uint64{"not-allowed": 8},
+				In:      map[Origin]uint64{{By: "trunk", Trunk: "tr_1"}: 10, {By: "extension"}: 11},
+				InEnded: map[string]uint64{"hangup-phone": 12}, Packets: map[string]uint64{"received": 9}}
 		})
 	})
 	resp, body := st.do(t, "GET", "/metrics", nil)
@@ -295,10 +299,21 @@ func TestMetricsAreThoseOfTheMoment(t *testing.T) {
 		"dialroom_rooms 3\n", `dialroom_participants{kind="browser"} 4`, `dialroom_participants{kind="phone"} 1`,
 		`dialroom_calls{state="ringing"} 2`, "dialroom_sockets 5\n", "dialroom_calls_placed_total 7\n", `dialroom_calls_ended_total{reason="busy"} 6`,
 		`dialroom_dials_refused_total{reason="not-allowed"} 8`, `dialroom_packets_total{direction="received"} 9`,
+		`dialroom_calls_in_total{by="trunk",trunk="tr_1"} 10`, `dialroom_calls_in_total{by="extension",trunk=""} 11`,
+		`dialroom_calls_in_ended_total{reason="hangup-phone"} 12`,
 		"process_cpu_seconds_total", "go_goroutines",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)
+		}
+	}
+	manual, err := static.Files.ReadFile("docs/production.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range regexp.MustCompile(`(?m)^# TYPE (dialroom_\w+)`).FindAllStringSubmatch(body, -1) {
+		if !strings.Contains(string(manual), "<code>"+line[1]+"</code>") {
+			t.Errorf("%s is not in the manual", line[1])
 		}
 	}
 }
