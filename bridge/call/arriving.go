@@ -77,7 +77,7 @@ func (c *Call) arriving(ev event) state {
 			status, reason = refusal.Status, refusal.Reason
 		}
 		c.log.Info("the caller is not let in", "status", status, "error", err)
-		c.reject(status)
+		c.reject(status, reason)
 		c.end(reason, status)
 		return nil
 	}
@@ -126,23 +126,23 @@ func (c *Call) unmet(ev event, stay state) state {
 	case request:
 		if c.serveVisitor(ev) == byeServed {
 			// RFC 3261 §15: the caller may end an early dialog with BYE.
-			c.reject(sip.StatusRequestTerminated)
+			c.reject(sip.StatusRequestTerminated, "")
 			return c.dismissed(farewell(ev.req, false))
 		}
 	case expired:
 		switch {
 		case !c.due(ev):
 		case ev.timer == ringing:
-			c.reject(sip.StatusTemporarilyUnavailable)
+			c.reject(sip.StatusTemporarilyUnavailable, wire.NoAnswer)
 			return c.dismissed(wire.NoAnswer)
 		case ev.timer == provisionalWait:
 			if !c.repeatProvisional() {
-				c.reject(statusServerTimeout)
+				c.reject(statusServerTimeout, wire.TrunkFailed)
 				return c.dismissed(wire.TrunkFailed)
 			}
 		}
 	case hangup:
-		c.reject(statusOf(ev.reason))
+		c.reject(statusOf(ev.reason), ev.reason)
 		return c.dismissed(ev.reason)
 	}
 	return stay
@@ -157,13 +157,22 @@ func (c *Call) doneWithInvite() {
 	}
 }
 
-// reject gives the INVITE its final response.
-func (c *Call) reject(status int) {
+// reject gives the INVITE its final response. reason is "" where the caller
+// itself has ended the call.
+func (c *Call) reject(status int, reason wire.Ending) {
 	if c.visit.final {
 		return
 	}
 	c.visit.final = true
-	c.refuse(c.visit.ev, status, reasonOf(status))
+	c.refuse(c.visit.ev, status, reasonOf(status), because(reason)...)
+}
+
+// because is Refused as a list.
+func because(reason wire.Ending) []sip.Header {
+	if h := Refused(reason); h != nil {
+		return []sip.Header{h}
+	}
+	return nil
 }
 
 // dismissed ends a call before its answer. A leg that is being asked for has

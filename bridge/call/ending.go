@@ -147,6 +147,33 @@ func reasonFor(reason wire.Ending) string {
 	return `Q.850;cause=16;text="Normal call clearing"`
 }
 
+// Refused is the Reason header that tells a caller's network why we refuse its
+// call (RFC 6432 §3): a gateway hands the value on to the telephone network. The
+// status alone would not do, 480 is said of an empty room and of a phone that is
+// out of reach. Nil: there is none that says more than the status.
+func Refused(reason wire.Ending) sip.Header {
+	var value string
+	switch reason {
+	case wire.NotFound:
+		value = `Q.850;cause=1;text="Unallocated number"`
+	case wire.Busy:
+		value = `Q.850;cause=17;text="User busy"`
+	case wire.NoAnswer, wire.RoomEmpty:
+		value = `Q.850;cause=19;text="No answer from user"`
+	case wire.Unreachable:
+		value = `Q.850;cause=20;text="Subscriber absent"`
+	case wire.Declined, wire.HangupRoom:
+		value = `Q.850;cause=21;text="Call rejected"`
+	case wire.NoTrunk:
+		value = `Q.850;cause=34;text="No circuit available"`
+	case wire.TrunkFailed, wire.BridgeLost, wire.Shutdown, wire.MediaLost:
+		value = `Q.850;cause=41;text="Temporary failure"`
+	default:
+		return nil
+	}
+	return sip.NewHeader("Reason", value)
+}
+
 // cause returns the Q.850 cause of a message's Reason headers, or 0.
 func cause(msg sip.Message) int { return causeOf(msg, "Q.850") }
 

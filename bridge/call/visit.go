@@ -155,7 +155,7 @@ func (a *Agent) receive(req *sip.Request, tx *sip.ServerTx) {
 		a.respond(req, tx, sip.StatusLoopDetected, "Loop Detected")
 		return
 	case verdict.Visit == nil:
-		a.respond(req, tx, sip.StatusNotFound, "Not Found")
+		a.respond(req, tx, sip.StatusNotFound, "Not Found", Refused(wire.NotFound))
 		return
 	}
 	if len(req.GetHeaders("Replaces")) > 0 {
@@ -194,7 +194,7 @@ func (a *Agent) refuseVisit(req *sip.Request, tx *sip.ServerTx, err error) {
 	case errors.Is(err, errSession):
 		a.respond(req, tx, sip.StatusNotAcceptableHere, "Not Acceptable Here")
 	default:
-		a.respond(req, tx, sip.StatusServiceUnavailable, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
+		a.respond(req, tx, sip.StatusServiceUnavailable, "Service Unavailable", sip.NewHeader("Retry-After", "5"), Refused(wire.TrunkFailed))
 	}
 }
 

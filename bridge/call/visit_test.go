@@ -272,13 +272,18 @@ func TestWhatACallerIsToldWhenTheRoomDoesNotAnswer(t *testing.T) {
 		name   string
 		reason wire.Ending
 		status int
+		cause  int // Q.850, RFC 6432
 	}{
-		{"nobody came", wire.RoomEmpty, 480},
-		{"the room hung up", wire.HangupRoom, 480},
-		{"the number outside is busy", wire.Busy, 486},
-		{"it declined", wire.Declined, 603},
-		{"there is no such number", wire.NotFound, 404},
-		{"the house is closing", wire.Shutdown, 503},
+		{"nobody came", wire.RoomEmpty, 480, 19},
+		{"the room hung up", wire.HangupRoom, 480, 21},
+		{"the number outside is busy", wire.Busy, 486, 17},
+		{"it does not answer", wire.NoAnswer, 480, 19},
+		{"it cannot be reached", wire.Unreachable, 480, 20},
+		{"it declined", wire.Declined, 603, 21},
+		{"there is no such number", wire.NotFound, 404, 1},
+		{"no trunk is free", wire.NoTrunk, 503, 34},
+		{"the trunk fails", wire.TrunkFailed, 503, 41},
+		{"the house is closing", wire.Shutdown, 503, 41},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -289,7 +294,9 @@ func TestWhatACallerIsToldWhenTheRoomDoesNotAnswer(t *testing.T) {
 			if err := b.agent.Hangup("c_1", test.reason); err != nil {
 				t.Fatal(err)
 			}
-			c.hears(test.status)
+			if res := c.hears(test.status); cause(res) != test.cause {
+				t.Errorf("Reason %v, want %d", res.GetHeader("Reason"), test.cause)
+			}
 			c.to(c.compose("ACK", 1, c.branch, ""))
 			b.ended(test.reason)
 			b.over()
@@ -304,7 +311,9 @@ func TestUnansweredInboundCallEndsAfterItsWait(t *testing.T) {
 	c.hears(180)
 	settle(t, b, func(c *Call) bool { return c.timers[ringing] != nil })
 	b.clock.advance(time.Minute)
-	c.hears(480)
+	if res := c.hears(480); cause(res) != 19 {
+		t.Errorf("Reason %v", res.GetHeader("Reason"))
+	}
 	b.ended(wire.NoAnswer)
 	b.over()
 }
@@ -313,7 +322,9 @@ func TestRefusedCallersHearWhy(t *testing.T) {
 	far := newCarrier(t, "udp")
 	b, d := reception(t, func(d *desk) { d.err = &Refusal{Status: 486, Reason: wire.Busy} })
 	c := calls(b, far, sdp(4000, "sendrecv"))
-	c.hears(486)
+	if res := c.hears(486); cause(res) != 17 {
+		t.Errorf("Reason %v", res.GetHeader("Reason"))
+	}
 	c.to(c.compose("ACK", 1, c.branch, ""))
 	<-b.agent.Drain()
 	if len(d.rooms()) != 1 {
@@ -408,4 +419,14 @@ func (c *carrier) dial(b *bridge) {
 		c.t.Fatal(err)
 	}
 	c.serve(conn)
+}
+
+func TestACallerOfANumberThatLeadsNowhereHearsThatItIsUnallocated(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, _ := reception(t, func(d *desk) { d.verdict = func(*sip.Request) Admission { return Admission{} } })
+	c := calls(b, far, sdp(4000, "sendrecv"))
+	if res := c.hears(404); cause(res) != 1 {
+		t.Errorf("Reason %v", res.GetHeader("Reason"))
+	}
+	c.to(c.compose("ACK", 1, c.branch, ""))
 }

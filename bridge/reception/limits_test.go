@@ -2,6 +2,7 @@ package reception
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ func TestACallerOverTheLimitHearsBusyAndTheLinesAreForTheOtherDirection(t *testi
 	}
 	if second := d.Admit(fromTrunk(t)); second.Answer == nil || second.Answer.StatusCode != sip.StatusBusyHere {
 		t.Errorf("the second caller: %+v", second)
+	} else if why := second.Answer.GetHeader("Reason"); why == nil || !strings.HasPrefix(why.Value(), "Q.850;cause=17;") {
+		t.Errorf("its network hears %v", why)
 	}
 	for range 2 {
 		if _, err := table.First("+4989654321", ""); err != nil {

@@ -119,7 +119,7 @@ func (d *Desk) Admit(req *sip.Request) call.Admission {
 		// Every line is taken: the caller hears busy. A 503 would tell the
 		// carrier that the bridge is out of order (RFC 3261 §21.5.4), and
 		// many send nothing to such a host for a while.
-		return answer(req, sip.StatusBusyHere, "Busy Here")
+		return answer(req, sip.StatusBusyHere, "Busy Here", call.Refused(wire.Busy))
 	}
 	if byRegistration && slot.Trunk.ID == registered.ID {
 		called = d.dialled(req, &slot.Trunk)
@@ -264,8 +264,10 @@ func callerOf(req *sip.Request) (number, name string) {
 
 func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-func answer(req *sip.Request, status int, reason string) call.Admission {
-	return call.Admission{Answer: sip.NewResponseFromRequest(req, status, reason, nil)}
+func answer(req *sip.Request, status int, reason string, why sip.Header) call.Admission {
+	res := sip.NewResponseFromRequest(req, status, reason, nil)
+	res.AppendHeader(why)
+	return call.Admission{Answer: res}
 }
 
 // Leg asks the sfu for the way into a room.
