@@ -147,6 +147,7 @@ func TestCallsThroughAProxyThatStaysInThePath(t *testing.T) {
 		{"UDP from the bridge, TCP at the carrier", "udp", "tcp"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
 			carrierAt := fmt.Sprintf("127.0.0.1:%d", freeEither(t))
 			var between *proxy
 			w := newWorld(t, options{
@@ -163,6 +164,11 @@ func TestCallsThroughAProxyThatStaysInThePath(t *testing.T) {
 				},
 			})
 			follow := &followed{w, between, c.bridge, c.carrier}
+			var began time.Time
+			changes := c.bridge != c.carrier
+			if changes { // the harder case is enough to wait for
+				began = follow.session()
+			}
 			follow.speech()
 			follow.hold()
 			follow.carrierHangsUp()
@@ -170,6 +176,10 @@ func TestCallsThroughAProxyThatStaysInThePath(t *testing.T) {
 			follow.bridgeGivesUp()
 			follow.carrierGivesUp()
 			follow.callsIn()
+			if changes {
+				follow.refreshed(began)
+			}
+			follow.stops()
 			if between.said("off the route")() {
 				t.Error("something has left the route")
 			}
@@ -209,6 +219,32 @@ func (f *followed) passed(line string) {
 	f.Helper()
 	eventually(f, patience, "the proxy says "+line, f.proxy.said(line))
 }
+
+// session begins a call whose session has to be refreshed from our side.
+func (f *followed) session() (began time.Time) {
+	f.Helper()
+	f.place("613", "long")
+	f.event(patience, "ACK", "613")
+	return time.Now()
+}
+
+// refreshed: that has been done in time, by the way of the call, and the call goes on.
+func (f *followed) refreshed(began time.Time) {
+	f.Helper()
+	c := f.call("613", 0)
+	eventually(f, refreshAfter-time.Since(began)+patience, "the session is refreshed", func() bool {
+		return f.world.carrier.Count("UPDATE")+f.world.carrier.Count("REINVITE") > 0
+	})
+	f.passed("in the dialog: UPDATE by " + f.bridge)
+	if wait := time.Since(began); wait < refreshAfter-5*time.Second {
+		f.Errorf("it was refreshed after %v already", wait)
+	}
+	before := c.Media().Stats().Received
+	eventually(f, patience, "the phone hears the room still", func() bool { return c.Media().Stats().Received > before+50 })
+}
+
+// refreshAfter is half of the shortest session interval (RFC 4028 §4, §7.4).
+const refreshAfter = 45 * time.Second
 
 // hold: a re-INVITE of the far side, there and back.
 func (f *followed) hold() {
@@ -259,23 +295,24 @@ func (f *followed) carrierGivesUp() {
 	f.passed("cancelled by " + f.carrier)
 }
 
+// comes is a call to a number of the house.
+func (f *followed) comes() *ua.Call {
+	f.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := f.world.carrier.Dial(ctx, f.carrier, netip.MustParseAddrPort(f.proxy.addr), "+4989654321", letsIn, talking)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return c
+}
+
 // callsIn: the carrier calls a number of the house and hears that it has to
-// wait, while the phone in the room hears it; then it hangs up. A second caller is
-// hung up on.
+// wait, while the phone in the room hears it; then it hangs up.
 func (f *followed) callsIn() {
 	f.Helper()
 	f.place("601", "house")
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	come := func() *ua.Call {
-		f.Helper()
-		c, err := f.world.carrier.Dial(ctx, f.carrier, netip.MustParseAddrPort(f.proxy.addr), "+4989654321", letsIn, talking)
-		if err != nil {
-			f.Fatal(err)
-		}
-		return c
-	}
-	c, phone := come(), f.call("601", 1)
+	c, phone := f.comes(), f.call("601", 1)
 	atLeastOnce(f, func() []string {
 		caller, called := len(c.Heard().PCM()), len(phone.Heard().PCM())
 		eventually(f, patience, "both have listened for eleven seconds", func() bool {
@@ -289,11 +326,16 @@ func (f *followed) callsIn() {
 	eventually(f, patience, "the bridge knows it", func() bool {
 		return strings.Count(f.log.String(), "reason=hangup-phone") > ended
 	})
-	c = come()
+}
+
+// stops: who is in a call when the house goes down is hung up on.
+func (f *followed) stops() {
+	f.Helper()
+	c := f.comes()
 	f.stack.Stop()
 	select {
 	case <-c.Done():
-	case <-ctx.Done():
+	case <-time.After(patience):
 	}
 	if c.Ending() != "BYE" {
 		f.Errorf("the caller was not hung up on: %q", c.Ending())

@@ -201,9 +201,7 @@ func (call *Call) Answer() bool {
 		return false
 	}
 	res := call.response(call.invite, sip.StatusOK, "OK", call.describe())
-	for _, h := range call.extra {
-		res.AppendHeader(h)
-	}
+	call.settle(call.invite, res)
 	call.media.open()
 	if err := call.tx.Respond(res); err != nil {
 		call.end("NO ACK")
@@ -211,6 +209,17 @@ func (call *Call) Answer() bool {
 	}
 	call.carrier.events.add(Event{Kind: "ANSWER", CallID: call.CallID, Number: call.Number})
 	return call.untilAcked(acked, func() { _ = call.tx.Respond(res) })
+}
+
+// settle adds what the script has for the answer to it: to those of refreshes too
+// (RFC 4028 §9), which say themselves that they are some.
+func (call *Call) settle(req *sip.Request, res *sip.Response) {
+	if req != call.invite && req.GetHeader("Session-Expires") == nil {
+		return
+	}
+	for _, h := range call.extra {
+		res.AppendHeader(h)
+	}
 }
 
 // Timers of RFC 3261 table 4, in the values everybody uses.

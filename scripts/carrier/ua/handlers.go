@@ -58,6 +58,7 @@ func (c *Carrier) onReinvite(req *sip.Request, tx sip.ServerTransaction) {
 	}
 	acked := call.expectAck(req.CSeq().SeqNo)
 	res := call.response(req, sip.StatusOK, "OK", body)
+	call.settle(req, res)
 	_ = tx.Respond(res)
 	call.untilAcked(acked, func() { _ = tx.Respond(res) })
 }
@@ -78,7 +79,9 @@ func (c *Carrier) onUpdate(req *sip.Request, tx sip.ServerTransaction) {
 			return
 		}
 	}
-	_ = tx.Respond(call.response(req, sip.StatusOK, "OK", body))
+	res := call.response(req, sip.StatusOK, "OK", body)
+	call.settle(req, res)
+	_ = tx.Respond(res)
 }
 
 func (c *Carrier) onAck(req *sip.Request, _ sip.ServerTransaction) {

@@ -31,6 +31,7 @@ func Numbers() []Number {
 		{"609", "two phones ring, each with a sound of its own; the second one answers"},
 		{"611", "echo, over a session that is refreshed every 45 seconds"},
 		{"612", "a voice speaks, then passes you on to 600"},
+		{"613", "echo, over a session that your side refreshes every 45 seconds"},
 	}
 }
 
@@ -60,6 +61,8 @@ func Demo(number string) Script {
 		return refreshing
 	case "612":
 		return passingOn
+	case "613":
+		return refreshed
 	}
 	return echo
 }

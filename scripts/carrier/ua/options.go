@@ -142,8 +142,28 @@ func forking(ctx context.Context, c *Call) {
 	}
 }
 
-// sessionTime is the session interval of refreshing: the least there may be (RFC 4028 §4).
+// sessionTime is the session interval of timed calls: the least there may be (RFC 4028 §4).
 const sessionTime = 90 * time.Second
+
+// timed has the session run out unless it is refreshed, by the caller ("uac") or
+// by us ("uas"), where the caller knows of such things (RFC 4028 §9).
+func (call *Call) timed(refresher string) {
+	if lists(call.invite, "Supported", "timer") {
+		expires := fmt.Sprintf("%d;refresher=%s", sessionTime/time.Second, refresher)
+		call.extra = []sip.Header{sip.NewHeader("Require", "timer"), sip.NewHeader("Session-Expires", expires)}
+	}
+}
+
+// refreshed: a switch that has the caller say that it is still there.
+func refreshed(ctx context.Context, c *Call) {
+	if ring(ctx, c) {
+		c.Media().Echo()
+		c.timed("uac")
+		if c.Answer() {
+			<-ctx.Done()
+		}
+	}
+}
 
 // refreshing: a switch that asks every half interval whether the call is still there.
 func refreshing(ctx context.Context, c *Call) {
@@ -151,10 +171,7 @@ func refreshing(ctx context.Context, c *Call) {
 		return
 	}
 	c.Media().Echo()
-	expires := fmt.Sprintf("%d;refresher=uas", sessionTime/time.Second)
-	if lists(c.invite, "Supported", "timer") {
-		c.extra = []sip.Header{sip.NewHeader("Require", "timer"), sip.NewHeader("Session-Expires", expires)}
-	}
+	c.timed("uas")
 	if !c.Answer() {
 		return
 	}
