@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 
 	"dialroom/shared/wire"
@@ -32,11 +31,10 @@ func (l *Leg) Attach(w wire.Leg) error {
 	h := l.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := *h.legs.Load()
 	if h.dead {
 		return ErrClosed
 	}
-	if _, taken := old[w.SSRCToPhone]; taken {
+	if _, taken := h.legs[w.SSRCToPhone]; taken {
 		return errors.New("another leg has the same SSRC")
 	}
 	l.mu.Lock()
@@ -47,9 +45,7 @@ func (l *Leg) Attach(w wire.Leg) error {
 	before := l.wire.SSRCToPhone
 	l.wire, l.sfu = w, netip.AddrPortFrom(sfu.Addr().Unmap(), sfu.Port())
 	l.mu.Unlock()
-	legs := maps.Clone(old)
-	delete(legs, before)
-	legs[w.SSRCToPhone] = l
-	h.legs.Store(&legs)
+	delete(h.legs, before)
+	h.legs[w.SSRCToPhone] = l
 	return nil
 }

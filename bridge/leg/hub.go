@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -46,9 +45,11 @@ type Hub struct {
 
 	stray atomic.Uint64 // packets at the shared socket that belong to no leg
 
-	legs atomic.Pointer[map[uint32]*Leg] // by SSRCToPhone; replaced under mu
-	mu   sync.Mutex
-	dead bool // guarded by mu
+	mu   sync.RWMutex    // held for a look or a change, never for a packet's way
+	legs map[uint32]*Leg // by SSRCToPhone; guarded by mu
+	dead bool            // guarded by mu
+
+	round []*Leg // owned by run: those of one look
 }
 
 // NewHub opens the shared socket.
@@ -71,7 +72,7 @@ func NewHub(c Config) (*Hub, error) {
 func newHub(c Config, listen func(netip.AddrPort, udp.Handler) (conn, error)) (*Hub, error) {
 	h := &Hub{
 		now: c.Now, log: c.Logger, listen: listen, bindIP: c.BindIP, publicIP: c.PublicIP.Unmap(), byRoute: c.ByRoute,
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), legs: make(map[uint32]*Leg),
 	}
 	if h.now == nil {
 		h.now = time.Now
@@ -92,8 +93,6 @@ func newHub(c Config, listen func(netip.AddrPort, udp.Handler) (conn, error)) (*
 	if h.ports, err = newPortPool(c.MinPort, c.MaxPort); err != nil {
 		return nil, err
 	}
-	none := make(map[uint32]*Leg)
-	h.legs.Store(&none)
 	if h.shared, err = listen(c.Listen, h.fromSFU); err != nil {
 		return nil, fmt.Errorf("socket for RTP from the sfu: %w", err)
 	}
@@ -156,31 +155,42 @@ func (l *Leg) open(port uint16) error {
 func (h *Hub) add(l *Leg) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := *h.legs.Load()
 	if h.dead {
 		return ErrClosed
 	}
-	if _, taken := old[l.wire.SSRCToPhone]; taken {
+	if _, taken := h.legs[l.wire.SSRCToPhone]; taken {
 		return errors.New("another leg has the same SSRC")
 	}
-	legs := maps.Clone(old)
-	legs[l.wire.SSRCToPhone] = l
-	h.legs.Store(&legs)
+	h.legs[l.wire.SSRCToPhone] = l
 	return nil
 }
 
 func (h *Hub) forget(l *Leg) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	legs := maps.Clone(*h.legs.Load())
-	delete(legs, l.wire.SSRCToPhone)
-	h.legs.Store(&legs)
+	delete(h.legs, l.wire.SSRCToPhone)
+	if len(h.legs) == 0 {
+		h.legs = make(map[uint32]*Leg) // a map keeps the room of its fullest day
+	}
+}
+
+// all appends the legs to list.
+func (h *Hub) all(list []*Leg) []*Leg {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, l := range h.legs {
+		list = append(list, l)
+	}
+	return list
 }
 
 // fromSFU finds the leg of a packet at the shared socket.
 func (h *Hub) fromSFU(packet []byte, from netip.AddrPort) {
 	if len(packet) >= rtpHeaderSize {
-		if l := (*h.legs.Load())[binary.BigEndian.Uint32(packet[8:])]; l != nil {
+		h.mu.RLock()
+		l := h.legs[binary.BigEndian.Uint32(packet[8:])]
+		h.mu.RUnlock()
+		if l != nil {
 			l.fromSFU(packet, from)
 			return
 		}
@@ -224,12 +234,14 @@ func (h *Hub) run() {
 
 // tick lets every leg do what is due and returns how long to wait for the next.
 func (h *Hub) tick(now time.Time) time.Duration {
-	legs := *h.legs.Load()
-	if len(legs) == 0 {
+	h.round = h.all(h.round[:0])
+	defer clear(h.round)
+	if len(h.round) == 0 {
+		h.round = nil
 		return idle
 	}
 	wait := looking
-	for _, l := range legs {
+	for _, l := range h.round {
 		if d := l.tick(now).Sub(now); d <= frameTime {
 			wait = min(wait, d) // a key is being pressed
 		}
@@ -247,7 +259,7 @@ func (h *Hub) Close() {
 	}
 	h.dead = true
 	h.mu.Unlock()
-	for _, l := range *h.legs.Load() {
+	for _, l := range h.all(nil) {
 		l.Close()
 	}
 	close(h.stop)
