@@ -253,6 +253,9 @@ func (c *Call) runFrom(next state) {
 	c.end(wire.Shutdown, 0) // only abandon leaves this to be done
 	if c.visit != nil {
 		c.doneWithInvite()
+		if c.visit.way != nil {
+			c.visit.way.Store(nil)
+		}
 	}
 	if c.unlisted != nil {
 		c.unlisted()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -90,6 +91,10 @@ type visit struct {
 	settled  bool // our answer has been PRACKed: the 200 needs none
 	requires bool // the caller insists on reliable provisional responses
 	allows   bool // the caller understands them
+
+	// way is how the INVITE's transaction finds the call. It outlives the call by
+	// 32 s (RFC 6026 §7.1: timer L), and has no business with it then.
+	way *atomic.Pointer[Call]
 }
 
 // Events of an inbound call.
@@ -266,7 +271,14 @@ func (a *Agent) welcome(req *sip.Request, tx *sip.ServerTx, v *Visit) (*Call, er
 		return nil, err
 	}
 	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusTrying, "Trying", nil))
-	if !tx.OnCancel(func(cancel *sip.Request) { go call.post(cancelled{cancel}) }) {
+	way := new(atomic.Pointer[Call])
+	way.Store(call)
+	in.way = way
+	if !tx.OnCancel(func(cancel *sip.Request) {
+		if call := way.Load(); call != nil {
+			go call.post(cancelled{cancel})
+		}
+	}) {
 		go call.post(cancelled{req}) // it is gone; what it said is lost
 	}
 	go call.writeLoop()

@@ -3,9 +3,11 @@ package call
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -254,4 +256,24 @@ func TestACallerOfANumberThatLeadsNowhereHearsThatItIsUnallocated(t *testing.T) 
 		t.Errorf("Reason %v", res.GetHeader("Reason"))
 	}
 	c.to(c.compose("ACK", 1, c.branch, ""))
+}
+
+// An INVITE's transaction lives on for 32 s after its call. At 500 calls a second
+// those that were over were half of what the bridge held.
+func TestACallThatIsOverIsNotHeldByItsTransaction(t *testing.T) {
+	far := newCarrier(t, "udp")
+	b, _ := reception(t, func(d *desk) { d.present = true })
+	c := calls(b, far, sdp(4000, "sendrecv"))
+	c.hears(200)
+	b.event(wire.Answered)
+	c.ack("")
+	of := func() weak.Pointer[Call] {
+		call, _ := b.agent.find("c_1")
+		return weak.Make(call)
+	}()
+	c.hangsUp()
+	waitFor(t, "the collector takes it", func() bool {
+		runtime.GC()
+		return of.Value() == nil
+	})
 }
