@@ -31,6 +31,7 @@ func (m *Main) tidy() {
 	if heapHeld() >= least+worthTidying && len(m.agent.Calls()) == 0 {
 		debug.FreeOSMemory()
 		now := heapHeld()
+		m.log.Info("memory given back", "in_use", heapInUse(), "held", now)
 		if vain++; least == 0 || now < least+worthTidying || vain >= tidyPatience {
 			least, vain = now, 0
 		}
@@ -51,6 +52,13 @@ func (m *Main) endTidy() {
 	if m.stopTidy != nil {
 		m.stopTidy()
 	}
+}
+
+// heapInUse is how much of that is in use, in bytes, right after a collection.
+func heapInUse() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
 }
 
 // heapHeld is what the heap has from the operating system, in bytes.

@@ -34,7 +34,10 @@ type tidier struct {
 }
 
 func (m *Main) tidy(verifier *sign.Verifier) {
-	t := tidier{verifier: verifier, idle: m.idle, held: heapHeld, free: debug.FreeOSMemory}
+	t := tidier{verifier: verifier, idle: m.idle, held: heapHeld, free: func() {
+		debug.FreeOSMemory()
+		m.log.Info("memory given back", "in_use", heapInUse(), "held", heapHeld())
+	}}
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -79,6 +82,13 @@ func (m *Main) idle() bool {
 		}
 	}
 	return true
+}
+
+// heapInUse is how much of that is in use, in bytes, right after a collection.
+func heapInUse() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
 }
 
 // heapHeld is what the heap has from the operating system, in bytes.

@@ -45,6 +45,51 @@ func TestRequestsInTheDialogFollowTheRouteSet(t *testing.T) {
 	})
 }
 
+// sipgo #59: calls died after 32 s because the ACK went where the INVITE had
+// gone, and not to the host that had answered.
+func TestACallThatAnotherHostHasAnsweredIsACKedAndHungUpThere(t *testing.T) {
+	transports(t, func(t *testing.T, b *bridge, far *carrier) {
+		b.place("c_1", far)
+		d := far.invited()
+		gateway := newCarrier(t, far.network)
+		d.reply(respond(d.invite, 200, "one", sdp(4000, "sendrecv"), fmt.Sprintf("Contact: <sip:gw@%s;transport=%s>", gateway.addr, far.network)))
+		gateway.request(sip.ACK)
+		b.event(wire.Answered)
+		// Its 200 comes again: so does the ACK, to the same place.
+		d.reply(respond(d.invite, 200, "one", sdp(4000, "sendrecv"), fmt.Sprintf("Contact: <sip:gw@%s;transport=%s>", gateway.addr, far.network)))
+		gateway.request(sip.ACK)
+		if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
+			t.Fatal(err)
+		}
+		b.ended(wire.HangupRoom)
+		bye, reply := gateway.request(sip.BYE)
+		reply(respond(bye, 200, "", ""))
+		b.over()
+		far.nothing()
+	})
+}
+
+// What a call sends arrives in the order in which it was decided, each once:
+// carrier.request fails on anything else that comes.
+func TestABYENeverOvertakesTheACKBeforeIt(t *testing.T) {
+	for range 20 {
+		transports(t, func(t *testing.T, b *bridge, far *carrier) {
+			b.place("c_1", far)
+			far.invited().say(200, "one", sdp(4000, "sendrecv"))
+			b.event(wire.Answered)
+			if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
+				t.Fatal(err)
+			}
+			b.ended(wire.HangupRoom)
+			far.request(sip.ACK)
+			bye, reply := far.request(sip.BYE)
+			reply(respond(bye, 200, "", ""))
+			b.over()
+			far.nothing()
+		})
+	}
+}
+
 func TestContactBehindANATIsReachedByItsConnection(t *testing.T) {
 	far := newCarrier(t, "tcp")
 	b := newBridge(t, func(c *Config) { c.Resolver = names{} })

@@ -1,6 +1,8 @@
 // Command callrate measures how many calls a second can be set up: it starts
 // sfu and bridge, has SIPp call a room's number again and again (answer, hang
-// up), and prints failed calls, CPU, and memory before, at its most and after.
+// up), and prints failed calls, CPU, and memory before, at its most and after:
+// what the system counts, and what of it is in use. The rest is the runtime's,
+// which keeps its books of what the heap once was.
 //
 //	go run ./scripts/callrate -rate 500 -seconds 60
 //
@@ -50,6 +52,7 @@ const (
 type process struct {
 	name string
 	pid  int
+	log  string // file
 }
 
 func main() {
@@ -101,7 +104,7 @@ func run(ctx context.Context, out io.Writer, rate, seconds int, wait time.Durati
 	if err := s.Start(ready); err != nil {
 		return err
 	}
-	pids := []process{{"sfu", s.SFU.PID()}, {"bridge", s.Bridge.PID()}}
+	pids := []process{{"sfu", s.SFU.PID(), log.Name()}, {"bridge", s.Bridge.PID(), log.Name()}}
 	// A process that has never had a call has half of its code on disk yet.
 	if failed, _, err := call(ctx, dir, s.Config.Bridge.SIP.UDP, rate, rate*warmUp); err != nil {
 		return err
@@ -127,9 +130,9 @@ func run(ctx context.Context, out io.Writer, rate, seconds int, wait time.Durati
 		return err
 	}
 	for i, p := range pids {
-		fmt.Fprintf(out, "%-6s  CPU %4.2f ms per call  memory %d MB before, %d MB at its most, %d MB %v after\n", p.name,
+		fmt.Fprintf(out, "%-6s  CPU %4.2f ms per call  memory %d MB before, %d MB at its most, %d MB %v after; of it in use %.1f MB before, %.1f MB after\n", p.name,
 			float64(busy[i].cpu-before[i].cpu)/float64(time.Millisecond)/float64(total),
-			before[i].rss>>20, after[i].peak>>20, after[i].rss>>20, wait)
+			before[i].rss>>20, after[i].peak>>20, after[i].rss>>20, wait, float64(before[i].inUse)/(1<<20), float64(after[i].inUse)/(1<<20))
 	}
 	fmt.Fprintf(out, "failed  %d of %d calls in %v\n", failed, total, took.Round(time.Second))
 	if failed > 0 {
@@ -206,6 +209,7 @@ func last(s string, n int) string { return s[max(0, len(s)-n):] }
 type sample struct {
 	cpu       time.Duration
 	rss, peak int64 // bytes of memory that is really there, now and at its most
+	inUse     int64 // bytes of the heap after the last collection that the log tells of
 }
 
 // measureAll measures all processes after a while.
@@ -219,6 +223,9 @@ func measureAll(ctx context.Context, list []process, after time.Duration) ([]sam
 	for i, p := range list {
 		var err error
 		if samples[i], err = measure(p.pid); err != nil {
+			return nil, err
+		}
+		if samples[i].inUse, err = inUse(p); err != nil {
 			return nil, err
 		}
 	}
@@ -237,6 +244,24 @@ func measure(pid int) (s sample, err error) {
 		s.peak, err = kilobytes(string(status), "VmHWM")
 	}
 	return s, err
+}
+
+// inUse reads what a process last said when it gave memory back, 0 when it has not.
+func inUse(p process) (bytes int64, err error) {
+	raw, err := os.ReadFile(p.log)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if name, said, _ := strings.Cut(line, "|"); strings.TrimSpace(name) != p.name || !strings.Contains(said, "memory given back") {
+			continue
+		}
+		_, value, _ := strings.Cut(line, " in_use=")
+		if bytes, err = strconv.ParseInt(strings.Fields(value + " -")[0], 10, 64); err != nil {
+			return 0, fmt.Errorf("the log of %s: %w", p.name, err)
+		}
+	}
+	return bytes, nil
 }
 
 // kilobytes reads a line of /proc/PID/status (proc_pid_status(5)), in bytes.

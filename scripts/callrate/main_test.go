@@ -31,3 +31,17 @@ func TestMemoryOfAProcess(t *testing.T) {
 		t.Error("a line that is not there has a value")
 	}
 }
+
+func TestWhatIsInUseIsReadFromTheLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	text := "bridge | level=INFO msg=\"memory given back\" in_use=7 held=9\nsfu    | level=INFO msg=\"memory given back\" in_use=1 held=2\n" +
+		"bridge | level=INFO msg=\"memory given back\" in_use=5 held=6\nbridge | level=INFO msg=x in_use=4\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int64{"bridge": 5, "sfu": 1, "proxy": 0} {
+		if n, err := inUse(process{name: name, log: path}); err != nil || n != want {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+}
