@@ -28,7 +28,7 @@ func (m *Main) tidy() {
 	m.mu.Lock()
 	least, vain := m.leastHeld, m.vain
 	m.mu.Unlock()
-	if heapHeld() >= least+worthTidying && len(m.agent.Calls()) == 0 {
+	if (least == 0 || heapHeld() >= least+worthTidying) && len(m.agent.Calls()) == 0 {
 		debug.FreeOSMemory()
 		now := heapHeld()
 		m.log.Info("memory given back", "in_use", heapInUse(), "held", now)

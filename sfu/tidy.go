@@ -62,7 +62,7 @@ func (m *Main) tidy(verifier *sign.Verifier) {
 // look gives back what is too much.
 func (t *tidier) look() {
 	t.verifier.Tidy()
-	if t.held() >= t.least+worthTidying && t.idle() {
+	if (t.least == 0 || t.held() >= t.least+worthTidying) && t.idle() {
 		t.free()
 		now := t.held()
 		if t.vain++; t.least == 0 || now < t.least+worthTidying || t.vain >= tidyPatience {
