@@ -314,20 +314,24 @@ func (c *Call) partHandover(reason wire.Ending) {
 	c.endHandover(reason, 0)
 }
 
-// sentAway finds the transfer that has a desk phone dial a number. The phone
-// takes the number from our Refer-To as it is.
+// sentAway finds the transfer that may have a desk phone dial a number. Most
+// phones take it from our Refer-To as it is, others write 00 for the plus: the
+// sfu, which can read numbers, decides whether it is the one.
 func (a *Agent) sentAway(v *Visit) (id string) {
 	if v.Extension == "" || v.Line.Dial == "" {
 		return ""
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for id, h := range a.handovers {
-		if h.Slot == nil && h.extension == v.Extension && h.Number == v.Line.Dial {
-			return id
+	for of, h := range a.handovers {
+		if h.extension != v.Extension {
+			continue
+		}
+		if id = of; h.Number == v.Line.Dial {
+			break
 		}
 	}
-	return ""
+	return id
 }
 
 // dropHandover gives a transfer up. What the phone does about it is its own

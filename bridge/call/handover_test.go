@@ -216,7 +216,8 @@ func TestTheDialOfADeskPhoneThatWasSentAwayIsKnown(t *testing.T) {
 	reply(respond(refer, 202, "", ""))
 	for i, dial := range []struct{ extension, number, want string }{
 		{"610", "+4989777", "c_2"},
-		{"610", "+4989778", ""}, // of its own accord
+		{"610", "004989777", "c_2"},
+		{"610", "+4989778", "c_2"}, // of its own accord, which the sfu sees
 		{"611", "+4989777", ""}, // somebody else's
 		{"", "", ""},
 	} {
