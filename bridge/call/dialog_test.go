@@ -12,6 +12,18 @@ import (
 	"dialroom/shared/wire"
 )
 
+// hangsUp ends the answered call, with a BYE that arrives there.
+func (b *bridge) hangsUp(at *carrier) {
+	b.t.Helper()
+	if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
+		b.t.Fatal(err)
+	}
+	b.ended(wire.HangupRoom)
+	bye, reply := at.request(sip.BYE)
+	reply(respond(bye, 200, "", ""))
+	b.over()
+}
+
 func TestRequestsInTheDialogFollowTheRouteSet(t *testing.T) {
 	transports(t, func(t *testing.T, b *bridge, far *carrier) {
 		b.place("c_1", far)
@@ -34,13 +46,7 @@ func TestRequestsInTheDialogFollowTheRouteSet(t *testing.T) {
 		if got := strings.Join(routes, " "); got != want {
 			t.Errorf("Route %s, want %s", got, want)
 		}
-		if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
-			t.Fatal(err)
-		}
-		b.ended(wire.HangupRoom)
-		bye, reply := edge.request(sip.BYE)
-		reply(respond(bye, 200, "", ""))
-		b.over()
+		b.hangsUp(edge)
 		far.nothing()
 	})
 }
@@ -58,13 +64,7 @@ func TestACallThatAnotherHostHasAnsweredIsACKedAndHungUpThere(t *testing.T) {
 		// Its 200 comes again: so does the ACK, to the same place.
 		d.reply(respond(d.invite, 200, "one", sdp(4000, "sendrecv"), fmt.Sprintf("Contact: <sip:gw@%s;transport=%s>", gateway.addr, far.network)))
 		gateway.request(sip.ACK)
-		if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
-			t.Fatal(err)
-		}
-		b.ended(wire.HangupRoom)
-		bye, reply := gateway.request(sip.BYE)
-		reply(respond(bye, 200, "", ""))
-		b.over()
+		b.hangsUp(gateway)
 		far.nothing()
 	})
 }
@@ -99,13 +99,7 @@ func TestContactBehindANATIsReachedByItsConnection(t *testing.T) {
 	d.reply(respond(d.invite, 200, "one", sdp(4000, "sendrecv"), "Contact: <sip:x@private.invalid;transport=tcp>"))
 	far.request(sip.ACK)
 	b.event(wire.Answered)
-	if err := b.agent.Hangup("c_1", wire.HangupRoom); err != nil {
-		t.Fatal(err)
-	}
-	b.ended(wire.HangupRoom)
-	bye, reply := far.request(sip.BYE)
-	reply(respond(bye, 200, "", ""))
-	b.over()
+	b.hangsUp(far)
 }
 
 func uri(s string) sip.Uri {
