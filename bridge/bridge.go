@@ -59,6 +59,7 @@ type Main struct {
 	stopTidy  func() // guarded by mu
 	leastHeld uint64 // guarded by mu; by the heap after memory was given back
 	vain      int    // guarded by mu; times in a row that this was not the least
+	calm      int    // guarded by mu; looks since, while there was no call
 
 	// fixed after Run
 	trunks   *trunk.Table

@@ -18,6 +18,10 @@ const (
 	// needed: transactions live on for half a minute after their calls (RFC 3261
 	// §17), and what else a rush leaves behind is gone within three.
 	tidyPatience = 9
+
+	// calmLooks is how many looks after memory was given back it is done once
+	// more, when nothing of the rush is left: a nonce is kept for two minutes.
+	calmLooks = 6
 )
 
 // tidy gives memory back after a rush: without calls nothing is allocated, so
@@ -26,19 +30,25 @@ const (
 func (m *Main) tidy() {
 	m.verifier.Tidy()
 	m.mu.Lock()
-	least, vain := m.leastHeld, m.vain
+	least, vain, calm := m.leastHeld, m.vain, m.calm
 	m.mu.Unlock()
-	if (least == 0 || heapHeld() >= least+worthTidying) && len(m.agent.Calls()) == 0 {
-		debug.FreeOSMemory()
-		now := heapHeld()
-		m.log.Info("memory given back", "in_use", heapInUse(), "held", now)
-		if vain++; least == 0 || now < least+worthTidying || vain >= tidyPatience {
-			least, vain = now, 0
+	if len(m.agent.Calls()) == 0 {
+		much := least == 0 || heapHeld() >= least+worthTidying
+		if calm++; much {
+			calm = 0
+		}
+		if much || calm == calmLooks {
+			debug.FreeOSMemory()
+			now := heapHeld()
+			m.log.Info("memory given back", "in_use", heapInUse(), "held", now)
+			if vain++; least == 0 || now < least+worthTidying || vain >= tidyPatience {
+				least, vain = now, 0
+			}
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.leastHeld, m.vain = least, vain
+	m.leastHeld, m.vain, m.calm = least, vain, calm
 	if !m.untidy {
 		m.stopTidy = m.clock.AfterFunc(tidyEvery, m.tidy)
 	}

@@ -19,6 +19,10 @@ const (
 	// tidyPatience is how often it is tried in vain before what is held counts as
 	// needed: what a rush leaves behind is gone within three minutes.
 	tidyPatience = 9
+
+	// calmLooks is how many looks after memory was given back it is done once
+	// more, when nothing of the rush is left: a nonce is kept for two minutes.
+	calmLooks = 6
 )
 
 // tidier gives memory back after a rush: without calls and people nothing is
@@ -31,6 +35,7 @@ type tidier struct {
 	free     func()
 	least    uint64 // held after a time when memory was given back
 	vain     int    // times in a row that this was not the least
+	calm     int    // looks since, while nobody was there
 }
 
 func (m *Main) tidy(verifier *sign.Verifier) {
@@ -62,7 +67,14 @@ func (m *Main) tidy(verifier *sign.Verifier) {
 // look gives back what is too much.
 func (t *tidier) look() {
 	t.verifier.Tidy()
-	if (t.least == 0 || t.held() >= t.least+worthTidying) && t.idle() {
+	if !t.idle() {
+		return
+	}
+	much := t.least == 0 || t.held() >= t.least+worthTidying
+	if t.calm++; much {
+		t.calm = 0
+	}
+	if much || t.calm == calmLooks {
 		t.free()
 		now := t.held()
 		if t.vain++; t.least == 0 || now < t.least+worthTidying || t.vain >= tidyPatience {

@@ -24,7 +24,8 @@ func TestMemoryIsGivenBackOnlyWhenNobodyCouldNotice(t *testing.T) {
 		{"calls run", false, []uint64{4, 4}, []uint64{1}, 0},
 		{"idle after a rush, and after another", true, []uint64{4, 1, 1, 5}, []uint64{1}, 2},
 		{"after a rush whose transactions live on for a while", true, []uint64{1, 40, 20, 20, 1, 1}, []uint64{1, 20, 20, 1}, 4},
-		{"what is in use is asked for only so often", true, slices.Repeat([]uint64{3}, 40), []uint64{1, 3}, 1 + tidyPatience},
+		{"what is in use is asked for only so often", true, slices.Repeat([]uint64{3}, 40), []uint64{1, 3}, 1 + tidyPatience + 1},
+		{"once more when nothing of the rush is left, and not again", true, slices.Repeat([]uint64{1}, 40), []uint64{1}, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			freed, now := 0, uint64(0)

@@ -218,7 +218,7 @@ func TestTheDialOfADeskPhoneThatWasSentAwayIsKnown(t *testing.T) {
 		{"610", "+4989777", "c_2"},
 		{"610", "004989777", "c_2"},
 		{"610", "+4989778", "c_2"}, // of its own accord, which the sfu sees
-		{"611", "+4989777", ""}, // somebody else's
+		{"611", "+4989777", ""},    // somebody else's
 		{"", "", ""},
 	} {
 		d.mu.Lock()

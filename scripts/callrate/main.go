@@ -42,8 +42,9 @@ const (
 
 	// settle is how long after the last call memory is measured: transactions
 	// live for 64·T1 (RFC 3261 §17), a nonce for two minutes at most, and a room
-	// waits a minute for its first browser.
-	settle = 150 * time.Second
+	// waits a minute for its first browser; a minute after that both processes
+	// have looked what is left.
+	settle = 3 * time.Minute
 
 	warmUp = 2 // seconds
 )
