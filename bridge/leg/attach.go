@@ -34,7 +34,7 @@ func (l *Leg) Attach(w wire.Leg) error {
 	if h.dead {
 		return ErrClosed
 	}
-	if _, taken := h.legs[w.SSRCToPhone]; taken {
+	if h.legs.get(w.SSRCToPhone) != nil {
 		return errors.New("another leg has the same SSRC")
 	}
 	l.mu.Lock()
@@ -45,7 +45,7 @@ func (l *Leg) Attach(w wire.Leg) error {
 	before := l.wire.SSRCToPhone
 	l.wire, l.sfu = w, netip.AddrPortFrom(sfu.Addr().Unmap(), sfu.Port())
 	l.mu.Unlock()
-	delete(h.legs, before)
-	h.legs[w.SSRCToPhone] = l
+	h.legs.drop(before)
+	h.legs.put(w.SSRCToPhone, l)
 	return nil
 }

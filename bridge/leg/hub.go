@@ -45,9 +45,9 @@ type Hub struct {
 
 	stray atomic.Uint64 // packets at the shared socket that belong to no leg
 
-	mu   sync.RWMutex    // held for a look or a change, never for a packet's way
-	legs map[uint32]*Leg // by SSRCToPhone; guarded by mu
-	dead bool            // guarded by mu
+	legs table      // by SSRCToPhone; changed under mu
+	mu   sync.Mutex // held for one change
+	dead bool       // guarded by mu
 
 	round []*Leg // owned by run: those of one look
 }
@@ -72,7 +72,7 @@ func NewHub(c Config) (*Hub, error) {
 func newHub(c Config, listen func(netip.AddrPort, udp.Handler) (conn, error)) (*Hub, error) {
 	h := &Hub{
 		now: c.Now, log: c.Logger, listen: listen, bindIP: c.BindIP, publicIP: c.PublicIP.Unmap(), byRoute: c.ByRoute,
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), legs: make(map[uint32]*Leg),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if h.now == nil {
 		h.now = time.Now
@@ -158,39 +158,23 @@ func (h *Hub) add(l *Leg) error {
 	if h.dead {
 		return ErrClosed
 	}
-	if _, taken := h.legs[l.wire.SSRCToPhone]; taken {
+	if h.legs.get(l.wire.SSRCToPhone) != nil {
 		return errors.New("another leg has the same SSRC")
 	}
-	h.legs[l.wire.SSRCToPhone] = l
+	h.legs.put(l.wire.SSRCToPhone, l)
 	return nil
 }
 
 func (h *Hub) forget(l *Leg) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.legs, l.wire.SSRCToPhone)
-	if len(h.legs) == 0 {
-		h.legs = make(map[uint32]*Leg) // a map keeps the room of its fullest day
-	}
-}
-
-// all appends the legs to list.
-func (h *Hub) all(list []*Leg) []*Leg {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, l := range h.legs {
-		list = append(list, l)
-	}
-	return list
+	h.legs.drop(l.wire.SSRCToPhone)
 }
 
 // fromSFU finds the leg of a packet at the shared socket.
 func (h *Hub) fromSFU(packet []byte, from netip.AddrPort) {
 	if len(packet) >= rtpHeaderSize {
-		h.mu.RLock()
-		l := h.legs[binary.BigEndian.Uint32(packet[8:])]
-		h.mu.RUnlock()
-		if l != nil {
+		if l := h.legs.get(binary.BigEndian.Uint32(packet[8:])); l != nil {
 			l.fromSFU(packet, from)
 			return
 		}
@@ -234,7 +218,7 @@ func (h *Hub) run() {
 
 // tick lets every leg do what is due and returns how long to wait for the next.
 func (h *Hub) tick(now time.Time) time.Duration {
-	h.round = h.all(h.round[:0])
+	h.round = h.legs.all(h.round[:0])
 	defer clear(h.round)
 	if len(h.round) == 0 {
 		h.round = nil
@@ -259,7 +243,7 @@ func (h *Hub) Close() {
 	}
 	h.dead = true
 	h.mu.Unlock()
-	for _, l := range h.all(nil) {
+	for _, l := range h.legs.all(nil) {
 		l.Close()
 	}
 	close(h.stop)

@@ -187,22 +187,3 @@ func TestOverRealSockets(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
-
-// Every leg that came or went copied the list of all once: in a rush of calls
-// that was a third of the memory, and quadratic.
-func TestALegThatComesAndGoesCostsTheSameHoweverManyThereAre(t *testing.T) {
-	h := &Hub{legs: make(map[uint32]*Leg)}
-	for i := range uint32(5000) {
-		h.legs[i] = &Leg{}
-	}
-	l := &Leg{hub: h}
-	l.wire.SSRCToPhone = 5000
-	if n := testing.AllocsPerRun(100, func() {
-		if err := h.add(l); err != nil {
-			t.Fatal(err)
-		}
-		h.forget(l)
-	}); n > 0 {
-		t.Errorf("%v allocations with 5000 others", n)
-	}
-}

@@ -20,7 +20,7 @@
 // the hub paces the keys and RTCP reports of all legs.
 //
 // A leg's mutex is held for one packet at a time; the only thing that legs
-// share on the packet path is a map that is replaced, never changed.
+// share on the packet path is a table of maps that are replaced, never changed.
 //
 // The package does not speak SIP, decode audio or smooth jitter.
 package leg
