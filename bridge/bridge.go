@@ -22,6 +22,7 @@ import (
 	"dialroom/bridge/trunk"
 	"dialroom/shared/config"
 	"dialroom/shared/sign"
+	"dialroom/shared/tidy"
 	"dialroom/shared/udp"
 	"dialroom/shared/wire"
 )
@@ -54,12 +55,9 @@ type Main struct {
 	undo   []func() // what Run has started, in order
 	closed bool
 
-	mu        sync.Mutex
-	untidy    bool   // guarded by mu; tidy has ended
-	stopTidy  func() // guarded by mu
-	leastHeld uint64 // guarded by mu; by the heap after memory was given back
-	vain      int    // guarded by mu; times in a row that this was not the least
-	calm      int    // guarded by mu; looks since, while there was no call
+	mu       sync.Mutex
+	untidy   bool   // guarded by mu; tidy has ended
+	stopTidy func() // guarded by mu
 
 	// fixed after Run
 	trunks   *trunk.Table
@@ -69,6 +67,7 @@ type Main struct {
 	control  *control.Server
 	reporter *control.Reporter
 	verifier *sign.Verifier
+	memory   *tidy.Memory // owned by tidy
 
 	registrar *registrar.Registrar
 	desk      *reception.Desk
@@ -148,7 +147,7 @@ func (m *Main) Run() (err error) {
 	m.later(m.hangUp) // first of all: the sfu may still ask what becomes of its calls
 	m.keeper.Load(trunksOf(m.cfg))
 	m.later(m.endTidy)
-	m.verifier = verifier
+	m.verifier, m.memory = verifier, tidy.New(func() bool { return len(m.agent.Calls()) == 0 }, m.log)
 	m.tidy()
 	m.log.Info("bridge is up", "control", m.control.Addr(), "sip_udp", m.agent.UDPAddr(), "sip_tcp", m.agent.TCPAddr(), "sip_tls", m.agent.TLSAddr(),
 		"sip_public", sipAddress(b), "legs", hub.Media(), "rtp_ports", b.RTP.Ports, "trunks", len(m.cfg.Trunks), "instance", instance)

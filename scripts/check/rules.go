@@ -52,6 +52,7 @@ func importRules() []rule {
 		{"shared/sign", nil, nil, []string{"github.com/yaronf/httpsign"}},
 		{"shared/number", nil, []string{"github.com/nyaruka/phonenumbers"}, nil},
 		{"shared/config", []string{"shared/number"}, []string{"go.yaml.in/yaml/v3"}, nil},
+		{"shared/tidy", nil, nil, nil},
 		{"shared/udp", nil, []string{"golang.org/x/sys"}, nil},
 		{"static", []string{"shared/config", "shared/number", "shared/wire"}, nil, nil}, // its tests hold the manual against them
 

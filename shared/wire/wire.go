@@ -6,7 +6,8 @@
 // then asks the sfu with a [LegRequest] and gets the same Leg, or a refusal.
 // From there on the bridge reports what happens as [CallEvent] messages, in
 // order, and the sfu renews the lease of every leg it feeds ([LeaseRequest]).
-// All requests are signed (package sign).
+// All requests are signed (package sign), and their bodies are read strictly
+// ([Decode]).
 package wire
 
 import "time"
